@@ -1,0 +1,1 @@
+"""What stands around nodes and coordinator: deployment and the study."""

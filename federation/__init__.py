@@ -1,0 +1,1 @@
+"""The protocol shared by every member of a labor-information federation."""

@@ -1,0 +1,1 @@
+"""One city's installation: its records, its policy and the gate through which anything leaves."""
