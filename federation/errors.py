@@ -88,6 +88,9 @@ class Reason(StrEnum):
     POLICY = "policy.refused"
     AWAITING_PERSON = "policy.awaiting_person"
     BUDGET = "budget.insufficient"
+    # code tables
+    UNKNOWN_CODE = "codes.unknown"
+    CODE_TABLE = "codes.table"
     # import
     IMPORT_FILE = "import.file"
     IMPORT_ROW = "import.row"
