@@ -1,0 +1,1 @@
+"""What a mechanism costs in differential privacy: used by charter drafting and by nodes."""

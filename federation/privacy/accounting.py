@@ -1,0 +1,326 @@
+"""What a charter costs in (ε, δ) per worker, composed by one privacy loss distribution.
+
+The only home of dp-accounting. This file must not know stores, policies or who pays: events and
+parameters come in, an ε that is rounded up comes out.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from typing import Protocol
+
+from dp_accounting import dp_event
+from dp_accounting.pld import common as pld_common
+from dp_accounting.pld import privacy_loss_distribution as pld
+from dp_accounting.rdp import RdpAccountant
+
+from federation.errors import Malformed, Reason
+from federation.privacy.discrete import CONTINUOUS_SHARE, LEAST_SD_UNITS, log_ratio
+
+# Width of one step of privacy loss. At 5e-4 the published anchor is 2e-4 above its value at 1e-4,
+# always on the safe side (connect-the-dots), and five times faster.
+INTERVAL = 5e-4
+# ε beyond which nothing is composed exactly: no sane budget reaches it, and memory grows with it.
+MOST_EPSILON = 64.0
+# ε is reported rounded up to one part in this many.
+EPSILON_PARTS = 10_000
+# Bounds on what a document may ask to be composed.
+LEAST_SIGMA = 0.3
+MOST_COUNT = 1_000_000
+# Noise multipliers that drafting considers, and the relative precision of its search.
+MOST_MULTIPLIER = 1000.0
+MULTIPLIER_PRECISION = 2e-3
+
+ROUND = "round"
+EVALUATION = "evaluation"
+
+
+@dataclass(frozen=True)
+class MechanismEvent:
+    """``count`` Gaussian releases on a Poisson sample.
+
+    sampling: probability in (0, 1] with which each worker takes part; sigma_eff: noise width over
+    sensitivity, as accounted; log_ratio: pointwise slack of one release (:mod:`.discrete`).
+    Raises Malformed(INVALID_DOCUMENT).
+    """
+
+    sampling: float
+    sigma_eff: float
+    count: int
+    log_ratio: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(0.0 < self.sampling <= 1.0, "sampling must be in (0, 1]")
+        _require(
+            LEAST_SIGMA <= self.sigma_eff < math.inf, f"effective sigma is below {LEAST_SIGMA}"
+        )
+        _require(0.0 <= self.log_ratio < math.inf, "noise is too narrow to bound its discreteness")
+        _require_count(self.count)
+
+
+@dataclass(frozen=True)
+class PureEvent:
+    """``count`` releases that are each (epsilon, 0)-DP: worst case, randomized response."""
+
+    epsilon: float
+    count: int
+
+    def __post_init__(self) -> None:
+        _require(0.0 < self.epsilon <= MOST_EPSILON, f"epsilon must be in (0, {MOST_EPSILON}]")
+        _require_count(self.count)
+
+
+Event = MechanismEvent | PureEvent
+
+
+class MechanismFacts(Protocol):
+    """What accounting reads of a charter."""
+
+    @property
+    def kind(self) -> str:
+        """``training`` or ``statistics``; only the first has an evaluation."""
+
+    @property
+    def rounds(self) -> int:
+        """Planned secure sums."""
+
+    @property
+    def max_repeats(self) -> int:
+        """Repeats allowed on top, each charged like a round."""
+
+    @property
+    def sampling(self) -> float:
+        """Probability with which a worker is in a round's sample."""
+
+    @property
+    def noise_multiplier(self) -> float:
+        """Noise of the sum of the honest cities, in clipping norms."""
+
+    @property
+    def evaluation_noise_multiplier(self) -> float:
+        """Noise of one city's evaluation, in L2 sensitivities."""
+
+    @property
+    def clipping_norm(self) -> float:
+        """L2 bound on one worker's contribution."""
+
+    @property
+    def scale(self) -> float:
+        """Integer units per unit of contribution."""
+
+    @property
+    def length(self) -> int:
+        """Coordinates of one sum."""
+
+
+def sensitivity(scale: float, clipping_norm: float, length: int) -> float:
+    """L2 sensitivity in integer units: s·C + √d, as rounding moves each of d coordinates by ≤ ½."""
+    return scale * clipping_norm + math.sqrt(length)
+
+
+def city_sd(
+    noise_multiplier: float, clipping_norm: float, scale: float, roster: int, collusion_bound: int
+) -> float:
+    """Width in integer units of one city's noise: σ·C·s / √(n − t).
+
+    Raises Malformed(INVALID_DOCUMENT) when it is below LEAST_SD_UNITS or no honest pair is left.
+    """
+    _require(roster - collusion_bound >= 1, "the collusion bound leaves no honest city")
+    sd = noise_multiplier * clipping_norm * scale / math.sqrt(roster - collusion_bound)
+    _require(sd >= LEAST_SD_UNITS, f"a city's noise is {sd:.3g} units wide, 8 are needed")
+    return sd
+
+
+def effective_sigma(
+    noise_multiplier: float, scale: float, clipping_norm: float, length: int
+) -> float:
+    """Width over sensitivity of the continuous stand-in: 0.99 · σ · sC / (sC + √d)."""
+    clipped = scale * clipping_norm
+    return CONTINUOUS_SHARE * noise_multiplier * clipped / sensitivity(scale, clipping_norm, length)
+
+
+def gaussian_event(
+    noise_multiplier: float,
+    *,
+    sampling: float,
+    scale: float,
+    clipping_norm: float,
+    length: int,
+    count: int,
+) -> MechanismEvent:
+    """The event of ``count`` integer sums whose honest noise is σ·C·s wide."""
+    return MechanismEvent(
+        sampling=sampling,
+        sigma_eff=effective_sigma(noise_multiplier, scale, clipping_norm, length),
+        count=count,
+        log_ratio=log_ratio(noise_multiplier * clipping_norm * scale, length),
+    )
+
+
+def evaluation_event(noise_multiplier: float, scale: float) -> MechanismEvent:
+    """One city's (Σ paired difference in [−1, 1], worker count), both times ``scale``, unsampled.
+
+    A worker moves it by at most √2·scale; the noise is noise_multiplier·√2·scale in each of two.
+    """
+    return gaussian_event(
+        noise_multiplier,
+        sampling=1.0,
+        scale=scale,
+        clipping_norm=math.sqrt(2.0),
+        length=2,
+        count=1,
+    )
+
+
+def events_of_charter(facts: MechanismFacts) -> dict[str, MechanismEvent]:
+    """Everything a run can reveal of one worker, by kind of answer: ``round``, ``evaluation``."""
+    events = {
+        ROUND: gaussian_event(
+            facts.noise_multiplier,
+            sampling=facts.sampling,
+            scale=facts.scale,
+            clipping_norm=facts.clipping_norm,
+            length=facts.length,
+            count=facts.rounds + facts.max_repeats,
+        )
+    }
+    if facts.kind == "training":
+        events[EVALUATION] = evaluation_event(facts.evaluation_noise_multiplier, facts.scale)
+    return events
+
+
+def epsilon_of_charter(facts: MechanismFacts, delta: float) -> float:
+    """ε at ``delta`` of a whole run: rounds + max_repeats + evaluation, rounded up."""
+    return compose(events_of_charter(facts).values(), delta)
+
+
+def compose(events: Iterable[Event], delta: float) -> float:
+    """ε at ``delta`` of all events together, add/remove one worker, rounded up to 4 places.
+
+    One privacy loss distribution (Meiser and Mohammadi 2018; Doroshenko et al. 2022, pessimistic
+    connect-the-dots), plus the slack of :mod:`.discrete`. ``inf`` beyond MOST_EPSILON.
+    """
+    _require(0.0 < delta < 1.0, "delta must be in (0, 1)")
+    merged = _merged(events)
+    if not merged:
+        return 0.0
+    slack = math.fsum(e.log_ratio * e.count for e in merged if isinstance(e, MechanismEvent))
+    epsilon = _screened_epsilon(merged, delta * math.exp(-slack)) + 2.0 * slack
+    if epsilon > MOST_EPSILON:
+        return math.inf
+    return math.ceil(epsilon * EPSILON_PARTS) / EPSILON_PARTS
+
+
+def noise_multiplier_for(
+    epsilon: float,
+    delta: float,
+    *,
+    releases: int,
+    sampling: float,
+    scale: float,
+    clipping_norm: float,
+    length: int,
+    also: Mapping[str, Event] | None = None,
+) -> float:
+    """Smallest σ (to MULTIPLIER_PRECISION) with which ``releases`` sums and ``also`` cost ≤ ε.
+
+    ``also`` is charged beside them, usually the evaluation. Raises Malformed(INVALID_DOCUMENT)
+    when MOST_MULTIPLIER does not suffice.
+    """
+    beside = tuple((also or {}).values())
+
+    def affordable(multiplier: float) -> bool:
+        event = gaussian_event(
+            multiplier,
+            sampling=sampling,
+            scale=scale,
+            clipping_norm=clipping_norm,
+            length=length,
+            count=releases,
+        )
+        return compose((event, *beside), delta) <= epsilon
+
+    clipped = scale * clipping_norm
+    narrowest = LEAST_SIGMA / effective_sigma(1.0, scale, clipping_norm, length)
+    low, high = max(narrowest, LEAST_SD_UNITS / clipped), MOST_MULTIPLIER
+    _require(high > low and affordable(high), f"no noise reaches epsilon {epsilon}")
+    if affordable(low * (1.0 + 1e-9)):
+        return low * (1.0 + 1e-9)
+    while high / low > 1.0 + MULTIPLIER_PRECISION:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if affordable(middle) else (middle, high)
+    return high
+
+
+def _require(condition: bool, sentence: str) -> None:
+    if not condition:
+        raise Malformed(Reason.INVALID_DOCUMENT, f"privacy parameters: {sentence}")
+
+
+def _require_count(count: int) -> None:
+    _require(0 < count <= MOST_COUNT, f"count must be in 1..{MOST_COUNT}")
+
+
+def _shape(event: Event) -> tuple[float, ...]:
+    if isinstance(event, PureEvent):
+        return (event.epsilon,)
+    return (event.sampling, event.sigma_eff, event.log_ratio)
+
+
+def _merged(events: Iterable[Event]) -> tuple[Event, ...]:
+    """Equal mechanisms counted together, in a fixed order: fewer convolutions, cacheable."""
+    ordered = sorted(events, key=_shape)
+    merged: list[Event] = []
+    for shape, group in groupby(ordered, key=_shape):
+        count = sum(event.count for event in group)
+        merged.append(
+            PureEvent(shape[0], count)
+            if len(shape) == 1
+            else MechanismEvent(shape[0], shape[1], count, shape[2])
+        )
+    return tuple(merged)
+
+
+@lru_cache(maxsize=256)
+def _screened_epsilon(events: tuple[Event, ...], delta: float) -> float:
+    """The Rényi bound costs milliseconds and keeps the hopeless from filling the memory."""
+    if _renyi_epsilon(events, delta) > MOST_EPSILON:
+        return math.inf
+    total = _distribution(events[0])
+    for event in events[1:]:
+        total = total.compose(_distribution(event))
+    return float(total.get_epsilon_for_delta(delta))
+
+
+def _renyi_epsilon(events: tuple[Event, ...], delta: float) -> float:
+    accountant = RdpAccountant()
+    for event in events:
+        if isinstance(event, PureEvent):
+            # ε-DP implies ε²/2-zCDP (Bun and Steinke 2016), as a Gaussian of width 1/ε has.
+            accountant.compose(dp_event.GaussianDpEvent(1.0 / event.epsilon), event.count)
+        else:
+            gaussian = dp_event.GaussianDpEvent(event.sigma_eff)
+            sampled = dp_event.PoissonSampledDpEvent(event.sampling, gaussian)
+            accountant.compose(sampled, event.count)
+    return float(accountant.get_epsilon(delta))
+
+
+@lru_cache(maxsize=64)
+def _distribution(event: Event) -> pld.PrivacyLossDistribution:
+    if isinstance(event, PureEvent):
+        one = pld.from_privacy_parameters(
+            pld_common.DifferentialPrivacyParameters(event.epsilon, 0.0),
+            value_discretization_interval=INTERVAL,
+        )
+        return one.self_compose(event.count)
+    if event.sampling == 1.0:
+        # k Gaussians are one Gaussian that is √k narrower: exact, and no convolution.
+        return pld.from_gaussian_mechanism(
+            event.sigma_eff / math.sqrt(event.count), value_discretization_interval=INTERVAL
+        )
+    one = pld.from_gaussian_mechanism(
+        event.sigma_eff, value_discretization_interval=INTERVAL, sampling_prob=event.sampling
+    )
+    return one.self_compose(event.count)
