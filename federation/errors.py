@@ -22,7 +22,7 @@ import grpc
 
 
 class Reason(StrEnum):
-    """Stable reason codes, ``area.rule``. They depend on documents, policy and budget, never on records."""
+    """Stable codes, ``area.rule``; never dependent on records."""
 
     # what arrives
     TOO_LARGE = "input.too_large"
@@ -32,6 +32,7 @@ class Reason(StrEnum):
     UNKNOWN_SIGNER = "signature.unknown_signer"
     TOO_FEW_SIGNERS = "signature.below_threshold"
     BAD_SIGNATURE = "signature.invalid"
+    NOT_OPENABLE = "sealed.not_openable"
     INVALID_DOCUMENT = "document.invalid"
     WRONG_FEDERATION = "document.wrong_federation"
     NOT_YET_VALID = "document.not_yet_valid"

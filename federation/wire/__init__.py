@@ -1,0 +1,1 @@
+"""How documents meet bytes and bytes meet the network."""
