@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
-from typing import Protocol
 
 from dp_accounting import dp_event
 from dp_accounting.pld import common as pld_common
 from dp_accounting.pld import privacy_loss_distribution as pld
 from dp_accounting.rdp import RdpAccountant
 
+from federation.documents.charter import Charter
 from federation.errors import Malformed, Reason
 from federation.privacy.discrete import CONTINUOUS_SHARE, LEAST_SD_UNITS, log_ratio
 
@@ -73,46 +73,6 @@ class PureEvent:
 
 
 Event = MechanismEvent | PureEvent
-
-
-class MechanismFacts(Protocol):
-    """What accounting reads of a charter."""
-
-    @property
-    def kind(self) -> str:
-        """``training`` or ``statistics``; only the first has an evaluation."""
-
-    @property
-    def rounds(self) -> int:
-        """Planned secure sums."""
-
-    @property
-    def max_repeats(self) -> int:
-        """Repeats allowed on top, each charged like a round."""
-
-    @property
-    def sampling(self) -> float:
-        """Probability with which a worker is in a round's sample."""
-
-    @property
-    def noise_multiplier(self) -> float:
-        """Noise of the sum of the honest cities, in clipping norms."""
-
-    @property
-    def evaluation_noise_multiplier(self) -> float:
-        """Noise of one city's evaluation, in L2 sensitivities."""
-
-    @property
-    def clipping_norm(self) -> float:
-        """L2 bound on one worker's contribution."""
-
-    @property
-    def scale(self) -> float:
-        """Integer units per unit of contribution."""
-
-    @property
-    def length(self) -> int:
-        """Coordinates of one sum."""
 
 
 def sensitivity(scale: float, clipping_norm: float, length: int) -> float:
@@ -174,26 +134,33 @@ def evaluation_event(noise_multiplier: float, scale: float) -> MechanismEvent:
     )
 
 
-def events_of_charter(facts: MechanismFacts) -> dict[str, MechanismEvent]:
-    """Everything a run can reveal of one worker, by kind of answer: ``round``, ``evaluation``."""
+def events_of_charter(charter: Charter) -> dict[str, MechanismEvent]:
+    """Everything a run can reveal of one worker, by kind of answer: ``round``, ``evaluation``.
+
+    A training run has both, a statistics run has no evaluation. Raises Malformed(INVALID_DOCUMENT)
+    when the charter's noise is below what can be accounted.
+    """
+    terms = charter.privacy
     events = {
         ROUND: gaussian_event(
-            facts.noise_multiplier,
-            sampling=facts.sampling,
-            scale=facts.scale,
-            clipping_norm=facts.clipping_norm,
-            length=facts.length,
-            count=facts.rounds + facts.max_repeats,
+            terms.noise_multiplier,
+            sampling=terms.sampling_rate,
+            scale=terms.scale,
+            clipping_norm=terms.clipping_norm,
+            length=charter.length,
+            count=charter.rounds + charter.max_repeats,
         )
     }
-    if facts.kind == "training":
-        events[EVALUATION] = evaluation_event(facts.evaluation_noise_multiplier, facts.scale)
+    if charter.training is not None:
+        events[EVALUATION] = evaluation_event(
+            terms.evaluation_noise_multiplier, terms.evaluation_scale
+        )
     return events
 
 
-def epsilon_of_charter(facts: MechanismFacts, delta: float) -> float:
+def epsilon_of_charter(charter: Charter, delta: float) -> float:
     """ε at ``delta`` of a whole run: rounds + max_repeats + evaluation, rounded up."""
-    return compose(events_of_charter(facts).values(), delta)
+    return compose(events_of_charter(charter).values(), delta)
 
 
 def compose(events: Iterable[Event], delta: float) -> float:

@@ -33,8 +33,8 @@ CONTINUOUS_SHARE = 0.99
 # Smallest width of one city's noise in integer units; here the slack of one round at d = 20,000
 # stays under 2e-6 and that of the shares under 1e-269.
 LEAST_SD_UNITS = 8.0
-# Roster size used for the share bound: above the 2,900 counties of GB/T 2260.
-MOST_SHARES = 4096
+# Roster size used for the share bound: the most a charter admits.
+MOST_SHARES = 512
 
 
 def continuous_log_ratio(sd: float, length: int) -> float:

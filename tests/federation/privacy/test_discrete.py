@@ -71,7 +71,7 @@ def test_too_narrow_noise_has_no_bound() -> None:
 
 def test_at_eight_units_both_are_negligible_for_the_longest_model() -> None:
     assert continuous_log_ratio(LEAST_SD_UNITS, 20_000) < 2e-6
-    assert share_log_ratio(LEAST_SD_UNITS, 4096, 20_000) < 1e-264
+    assert share_log_ratio(LEAST_SD_UNITS, 512, 20_000) < 1e-264
     assert log_ratio(LEAST_SD_UNITS, 20_000) < 2e-6
 
 

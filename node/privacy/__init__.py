@@ -1,0 +1,1 @@
+"""The privacy floor of a city: noise, suppression, pseudonyms and the budget."""

@@ -1,0 +1,1 @@
+"""The node's only SQL: schema, migrations and queries in small modules."""

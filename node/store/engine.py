@@ -1,0 +1,112 @@
+"""Opening the node's database: one private SQLite file, durable commits, single writer.
+
+Transactions begin here and nowhere else. This file must not know a table.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from federation.errors import Misconfigured, Reason, StorageFault
+
+# How long a writer waits for another before it gives up, milliseconds.
+BUSY_TIMEOUT_MS = 15_000
+# Bits that would let another account of the machine in.
+_OTHERS = 0o077
+# Execution option that names the statement a transaction opens with.
+BEGIN = "laborfed_begin"
+
+
+class Store:
+    """The node's database. ``read`` sees one snapshot; ``write`` is serialised and durable."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one snapshot. Raises StorageFault(STORAGE)."""
+        with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that holds the write lock from its start and commits at its end.
+
+        Raises StorageFault(STORAGE) when the lock, the disk or a constraint fails.
+        """
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Connection]:
+        try:
+            with (
+                self.engine.connect().execution_options(**{BEGIN: begin}) as connection,
+                connection.begin(),
+            ):
+                yield connection
+        except DBAPIError as error:
+            # The statement's parameters may be records: only the database's own words are kept.
+            raise StorageFault(Reason.STORAGE, f"database: {error.orig}") from None
+
+    def close(self) -> None:
+        """Release the file."""
+        self.engine.dispose()
+
+
+def open_store(path: Path) -> Store:
+    """Open or create the database file ``path`` (mode 0600, its folder 0700).
+
+    The schema is not touched: see :func:`node.store.migrations.migrate`. Raises
+    Misconfigured(PERMISSIONS) when folder or file are open to other accounts.
+    """
+    _claim(path)
+    engine = create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True
+    )
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+    return Store(engine)
+
+
+def refuse_open_to_others(path: Path) -> None:
+    """Raise Misconfigured(PERMISSIONS) when another account may read or write ``path``."""
+    mode = path.stat().st_mode & 0o777
+    if mode & _OTHERS:
+        raise Misconfigured(
+            Reason.PERMISSIONS,
+            f"{path} has mode {mode:04o}; records may be read by this account alone "
+            f"(chmod go= {path})",
+        )
+
+
+def _claim(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    refuse_open_to_others(path.parent)
+    # Created here, as SQLite would follow the umask; its -wal and -shm files copy this mode.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    refuse_open_to_others(path)
+
+
+def _configure(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # transactions begin in _begin, not in the driver
+    for pragma in (
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "trusted_schema=OFF",
+        "secure_delete=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN"))
