@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.special import expit
 
 from federation.model.encoding import Floats, Integers
@@ -93,23 +94,22 @@ def _log_rivals(score: Floats, examples: Examples) -> Floats:
 
 def _gradients(examples: Examples, residuals: Floats) -> _Gradients:
     columns = examples.columns
-    weighted = columns.features * residuals[:, None]
     pair_worker = np.repeat(np.arange(len(examples)), _lengths(examples))
     change = np.diff(pair_worker * (columns.sector.max() + 1) + columns.sector, prepend=-1) != 0
     groups = np.flatnonzero(change)
     people = columns.worker[examples.starts]
     return _Gradients(
-        pair=np.add.reduceat(weighted, examples.starts, axis=0),
-        sector=np.add.reduceat(weighted[:, SECTOR_COLUMNS], groups, axis=0) * SECTOR_SCALE,
+        pair=_weigh(columns.features, residuals, examples.starts),
+        sector=_weigh(columns.features, residuals, groups)[:, SECTOR_COLUMNS] * SECTOR_SCALE,
         group_worker=pair_worker[groups],
         group_sector=columns.sector[groups],
         occupation=(
             columns.worker_occupation[people] * BILINEAR_SCALE,
-            _sum(columns.job_occupation * residuals[:, None], examples),
+            _weigh(columns.job_occupation, residuals, examples.starts),
         ),
         skill=(
             columns.worker_skills[people] * BILINEAR_SCALE,
-            _sum(columns.uncovered * residuals[:, None], examples),
+            _weigh(columns.uncovered, residuals, examples.starts),
         ),
     )
 
@@ -129,7 +129,9 @@ def _weighted_sum(gradients: _Gradients, factors: Floats) -> Floats:
     blocks = split(total)
     blocks.pair[:] = _kept(gradients.pair, factors).sum(axis=0)
     by_group = _kept(gradients.sector, factors[gradients.group_worker])
-    np.add.at(blocks.sector, gradients.group_sector, by_group)
+    order = np.argsort(gradients.group_sector, kind="stable")
+    met, first = np.unique(gradients.group_sector[order], return_index=True)
+    blocks.sector[met] = np.add.reduceat(by_group[order], first, axis=0)
     for block, (left, right) in (
         (blocks.occupation, gradients.occupation),
         (blocks.skill, gradients.skill),
@@ -148,7 +150,16 @@ def _lengths(examples: Examples) -> Integers:
 
 
 def _sum(values: NDArray[np.generic], examples: Examples) -> Floats:
-    total: Floats = np.add.reduceat(values.astype(np.float64), examples.starts, axis=0)
+    total: Floats = np.add.reduceat(values.astype(np.float64), examples.starts)
+    return total
+
+
+def _weigh(rows: Floats, weights: Floats, starts: Integers) -> Floats:
+    """Return Σ weights[p] · rows[p] over each run of pairs that begins at ``starts``."""
+    pairs = len(rows)
+    bounds = np.append(starts, pairs)
+    runs = sparse.csr_array((weights, np.arange(pairs), bounds), shape=(len(starts), pairs))
+    total: Floats = runs @ rows
     return total
 
 
