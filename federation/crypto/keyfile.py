@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -17,10 +18,10 @@ from federation.errors import Misconfigured, Reason
 # passphrase's own length has to carry it.
 MIN_PASSPHRASE_BYTES = 12
 
+PrivateKey = Ed25519PrivateKey | X25519PrivateKey | EllipticCurvePrivateKey
 
-def write(
-    path: Path, private: Ed25519PrivateKey | X25519PrivateKey, passphrase: bytes | None
-) -> None:
+
+def write(path: Path, private: PrivateKey, passphrase: bytes | None) -> None:
     """Write a new file with mode 0600, whole or not at all.
 
     Misconfigured when ``path`` exists already, cannot be written, or the passphrase has fewer than
@@ -56,7 +57,7 @@ def read(path: Path, passphrase: bytes | None) -> object:
         ) from None
 
 
-def _pem(private: Ed25519PrivateKey | X25519PrivateKey, passphrase: bytes | None) -> bytes:
+def _pem(private: PrivateKey, passphrase: bytes | None) -> bytes:
     if passphrase is not None and len(passphrase) < MIN_PASSPHRASE_BYTES:
         raise Misconfigured(
             Reason.CONFIGURATION, f"a passphrase needs at least {MIN_PASSPHRASE_BYTES} bytes"
