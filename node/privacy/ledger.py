@@ -127,6 +127,21 @@ def close(connection: Connection, charter_digest: bytes) -> None:
     )
 
 
+def year_after(
+    connection: Connection,
+    charter_digest: bytes,
+    *,
+    year: int,
+    events: Mapping[str, Event],
+    delta: float,
+) -> float:
+    """ε of the year once this charter is reserved (as it stands, when it is already)."""
+    charged = _charged(connection, year)
+    if _reservation(connection, charter_digest) is None:
+        charged.extend(events.values())
+    return compose(charged, delta)
+
+
 def statement(connection: Connection, year: int, allowance: Allowance) -> Statement:
     """What a year's budget stands at, for consoles and policy."""
     reserved = compose(_charged(connection, year), allowance.delta)

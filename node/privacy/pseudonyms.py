@@ -1,15 +1,19 @@
 """Keyed hashes that stand in for identity numbers and phones, one key per purpose.
 
-The master secret is handed in; where it is kept and when it is renewed is not known here.
+Lives here: the master secret's file and the keys derived from it. This file must not know records.
 """
 
 import hmac
+import os
+import secrets
 from collections.abc import Mapping
+from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from federation.errors import Misconfigured, Reason
+from node.store.engine import refuse_open_to_others
 from node.store.schema import HASHED
 
 MASTER_BYTES = 32
@@ -34,6 +38,27 @@ class Pseudonyms:
         if not value:
             return None
         return hmac.digest(self._keys[field], value.encode(), "sha256")
+
+
+def create_master(path: Path) -> None:
+    """Write a fresh secret to a new file of mode 0600. Raises Misconfigured when it exists."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError as error:
+        raise Misconfigured(Reason.CONFIGURATION, f"{path} holds a record key already") from error
+    with open(descriptor, "wb") as file:
+        file.write(secrets.token_bytes(MASTER_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_master(path: Path) -> bytes:
+    """The secret in ``path``. Raises Misconfigured when it is missing or open to others."""
+    try:
+        refuse_open_to_others(path)
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise Misconfigured(Reason.CONFIGURATION, f"the record key {path} is missing") from error
 
 
 def _derive(master: bytes, field: str) -> bytes:

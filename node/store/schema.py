@@ -154,6 +154,15 @@ refusals = Table(
     _internal("count", BigInteger),
 )
 
+refused_entries = Table(
+    "refused_entries",
+    metadata,
+    _internal("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    _internal("reason", Text),
+    _internal("sentence", Text),
+    _internal("refused_ms", BigInteger),
+)
+
 answers = Table(
     "answers",
     metadata,
