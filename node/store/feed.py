@@ -27,9 +27,7 @@ class RefusedEntry:
 def next_index(connection: Connection) -> int:
     """The log index to read next: one past the last entry accepted or refused."""
     last_refused = connection.scalar(
-        select(refused_entries.c.leaf_index)
-        .order_by(refused_entries.c.leaf_index.desc())
-        .limit(1)
+        select(refused_entries.c.leaf_index).order_by(refused_entries.c.leaf_index.desc()).limit(1)
     )
     last_accepted = documents.last_leaf_index(connection)
     return 1 + max(

@@ -1,0 +1,280 @@
+"""What this city believes: logged documents, absorbed in order, kept, and handed to who waits.
+
+Lives here: the one lock around acceptance and the store, and what to do when the log itself fails.
+Must not know: networks, or what a document makes the node do (``node/consequences.py``).
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from federation.acceptance import Acceptance, Accepted, Limits
+from federation.crypto.keys import digest
+from federation.documents.membership import Membership
+from federation.documents.releases import ModelRelease
+from federation.documents.types import TYPE_OF, Document, PayloadType
+from federation.errors import CallerError, PeerError, Reason, StorageFault, Untrusted
+from federation.log.bundle import Bundle
+from federation.log.checkpoint import Checkpoint, verify_checkpoint
+from federation.trust import Pin, Trust
+from federation.wire import codec
+from node.store import documents, feed, runs
+from node.store.documents import StoredDocument
+from node.store.engine import Store
+from node.store.feed import RefusedEntry
+from node.store.runs import Alarm
+
+D = TypeVar("D", bound=Document)
+Listener = Callable[[Accepted[Document]], None]
+Lookup = Callable[[bytes], Accepted[Document] | None]
+# Writes what a document entails, in the transaction that keeps it; raises CallerError to refuse it.
+Consequences = Callable[[Connection, Accepted[Document], Lookup], None]
+
+# A log that gives one of these shows, or may be showing, another history than the one kept.
+BROKEN_LOG = frozenset(
+    {Reason.BAD_CHECKPOINT, Reason.BAD_SIGNATURE, Reason.NOT_INCLUDED, Reason.INCONSISTENT}
+)
+RECENT = 512  # accepted documents held in memory; older ones are read back and verified again
+
+
+@dataclass(frozen=True)
+class StoreHeld:
+    """What acceptance asks about documents held already, answered from the store."""
+
+    store: Store
+
+    def holds(self, replay_identity: bytes) -> bool:
+        """Whether a document with this identity was accepted before."""
+        with self.store.read() as connection:
+            return documents.is_replayed(connection, replay_identity)
+
+    def latest_release_version(self) -> int:
+        """The version of the last accepted model release, 0 before the first."""
+        with self.store.read() as connection:
+            last = documents.latest_of_type(connection, PayloadType.MODEL_RELEASE)
+        release = None if last is None else _decoded(last)
+        return release.version if isinstance(release, ModelRelease) else 0
+
+
+class AcceptedDocuments:
+    """Every document this city believes. Safe to share between threads.
+
+    Construction reads the store back, verifying every stored membership from the pinned one on:
+    StorageFault(STORAGE) when one no longer verifies.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        pin: Pin,
+        limits: Limits,
+        consequences: Consequences,
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._pin = pin
+        self._limits = limits
+        self._consequences = consequences
+        self._clock_ms = clock_ms
+        self._changed = threading.Condition(threading.RLock())
+        self._listeners: list[Listener] = []
+        self._distrust: str | None = None
+        self._restore()
+
+    @property
+    def trust(self) -> Trust:
+        """The membership chain as far as the log was read."""
+        return self._trust
+
+    @property
+    def next_index(self) -> int:
+        """The log index to follow from."""
+        return self._next_index
+
+    @property
+    def kept_size(self) -> int:
+        """Size of the kept checkpoint, 0 while none is kept: what proofs must start from."""
+        kept = self._acceptance.kept
+        return 0 if kept is None else kept.size
+
+    @property
+    def distrust(self) -> str | None:
+        """Why nothing is believed any more, None while the log is intact. Lasts until restart."""
+        return self._distrust
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call ``listener`` with each document accepted from now on, after it is committed."""
+        self._listeners.append(listener)
+
+    def absorb(self, bundle: Bundle) -> Accepted[Document] | None:
+        """Take the next entry: keep it, or record why not and read on (None).
+
+        An entry already read is None too. Raises Untrusted once the log shows another history
+        (an alarm is kept and nothing is believed until restart), PeerError(PROTOCOL) when entries
+        were left out, CallerError when a proof starts elsewhere or is too old, StorageFault.
+        """
+        with self._changed:
+            if self._distrust is not None:
+                raise Untrusted(Reason.INCONSISTENT, self._distrust)
+            if bundle.leaf_index < self._next_index:
+                return None
+            if bundle.leaf_index > self._next_index:
+                raise PeerError(
+                    Reason.PROTOCOL,
+                    f"the feed gave entry {bundle.leaf_index}, {self._next_index} is next",
+                )
+            try:
+                accepted = self._take(bundle)
+            except StorageFault:
+                self._restore()  # acceptance may be ahead of what was committed
+                raise
+            self._changed.notify_all()
+        if accepted is not None:
+            for listener in tuple(self._listeners):
+                listener(accepted)
+        return accepted
+
+    def get(self, document_digest: bytes) -> Accepted[Document] | None:
+        """The accepted document with this digest (SHA-256 of its PAE), None when there is none."""
+        with self._changed, self._store.read() as connection:
+            return self._find(connection, document_digest)
+
+    def wait_for(self, document_digest: bytes, timeout_s: float) -> Accepted[Document]:
+        """The accepted document, waiting for the feed. Raises PeerError(DEADLINE)."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._distrust is not None or self.get(document_digest) is not None,
+                timeout_s,
+            )
+            found = self.get(document_digest)
+        if found is None:
+            raise PeerError(
+                Reason.DEADLINE,
+                f"document {document_digest.hex()[:16]} did not arrive within {timeout_s:g} s",
+            )
+        return found
+
+    def in_run(self, raw: bytes, expected: PayloadType) -> Accepted[Document]:
+        """A document that lives inside a run only; raises what acceptance raises."""
+        with self._changed:
+            return self._acceptance.in_run(raw, expected, self._clock_ms())
+
+    def of_type(self, kind: type[D], since: int = 0) -> list[Accepted[D]]:
+        """Logged documents of one type from leaf index ``since`` on, in log order."""
+        with self._changed, self._store.read() as connection:
+            held = documents.of_type(connection, TYPE_OF[kind], since)
+            return [self._known(stored) for stored in held]  # type: ignore[misc]
+
+    def _restore(self) -> None:
+        trust = Trust(self._pin)
+        with self._store.read() as connection:
+            memberships = documents.of_type(connection, PayloadType.MEMBERSHIP)
+            note = documents.kept_checkpoint(connection)
+            next_index = feed.next_index(connection)
+        for stored in memberships:
+            _advance(trust, stored)
+        self._trust = trust
+        self._next_index = next_index
+        self._note = note
+        kept = None if note is None else _kept_checkpoint(note, trust)
+        self._acceptance = Acceptance(trust, kept, self._limits, StoreHeld(self._store))
+        self._recent: dict[bytes, Accepted[Document]] = {}
+
+    def _take(self, bundle: Bundle) -> Accepted[Document] | None:
+        now_ms = self._clock_ms()
+        try:
+            head = self._acceptance.seen(bundle, now_ms)
+        except CallerError as error:
+            if error.reason in BROKEN_LOG:
+                self._stop_believing(bundle.leaf_index, error, now_ms)
+            raise
+        try:
+            accepted = self._acceptance.logged(bundle, now_ms)
+            with self._store.write() as connection:
+                documents.keep(connection, _stored(accepted, bundle, now_ms))
+                documents.keep_checkpoint(connection, self._note, bundle.checkpoint)
+                self._consequences(connection, accepted, partial(self._find, connection))
+        except CallerError as refusal:
+            with self._store.write() as connection:
+                feed.refuse_entry(connection, _refused(bundle, refusal, now_ms))
+                documents.keep_checkpoint(connection, self._note, bundle.checkpoint)
+            self._acceptance.kept = head
+            accepted = None
+        self._next_index, self._note = bundle.leaf_index + 1, bundle.checkpoint
+        if accepted is not None:
+            self._remember(accepted)
+        return accepted
+
+    def _stop_believing(self, leaf_index: int, error: CallerError, now_ms: int) -> None:
+        """Keep an alarm; who waits is woken, and nothing is absorbed any more."""
+        self._distrust = f"the log failed at entry {leaf_index}: {error.message}"
+        alarm = Alarm(now_ms, charter_digest=b"", attempt=b"", round=0, sentence=self._distrust)
+        with self._store.write() as connection:
+            runs.raise_alarm(connection, alarm)
+        self._changed.notify_all()
+
+    def _find(self, connection: Connection, identity: bytes) -> Accepted[Document] | None:
+        if identity in self._recent:
+            return self._recent[identity]
+        stored = feed.by_identity(connection, identity)
+        return None if stored is None else self._known(stored)
+
+    def _known(self, stored: StoredDocument) -> Accepted[Document]:
+        held = self._recent.get(stored.replay_identity)
+        if held is None and stored.leaf_index is not None:
+            held = self._acceptance.restored(stored.envelope, stored.leaf_index)
+            self._remember(held)
+        if held is None:
+            raise StorageFault(Reason.STORAGE, "a stored document has no place in the log")
+        return held
+
+    def _remember(self, accepted: Accepted[Document]) -> None:
+        self._recent[accepted.digest] = accepted
+        if len(self._recent) > RECENT:
+            del self._recent[next(iter(self._recent))]
+
+
+def _advance(trust: Trust, stored: StoredDocument) -> None:
+    membership = _decoded(stored)
+    if not isinstance(membership, Membership) or stored.leaf_index is None:
+        raise StorageFault(Reason.STORAGE, "a stored membership is none")
+    try:
+        trust.advance(codec.decode_envelope(stored.envelope), membership, stored.leaf_index)
+    except CallerError as error:
+        raise StorageFault(
+            Reason.STORAGE,
+            f"the stored membership at entry {stored.leaf_index} no longer verifies: "
+            f"{error.message}",
+        ) from error
+
+
+def _kept_checkpoint(note: bytes, trust: Trust) -> Checkpoint:
+    for key in trust.log_keys:
+        with suppress(CallerError):
+            return verify_checkpoint(note, trust.pin.log_origin, key)
+    raise StorageFault(Reason.STORAGE, "the stored checkpoint no longer verifies")
+
+
+def _decoded(stored: StoredDocument) -> Document:
+    envelope = codec.decode_envelope(stored.envelope)
+    return codec.decode_document(envelope.payload_type, envelope.payload)
+
+
+def _stored(accepted: Accepted[Document], bundle: Bundle, now_ms: int) -> StoredDocument:
+    return StoredDocument(
+        digest=digest(accepted.envelope),
+        replay_identity=accepted.digest,
+        leaf_index=bundle.leaf_index,
+        payload_type=TYPE_OF[type(accepted.document)],
+        envelope=accepted.envelope,
+        accepted_ms=now_ms,
+    )
+
+
+def _refused(bundle: Bundle, refusal: CallerError, now_ms: int) -> RefusedEntry:
+    return RefusedEntry(bundle.leaf_index, refusal.reason, refusal.message, now_ms)
