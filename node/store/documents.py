@@ -34,10 +34,10 @@ def keep(connection: Connection, document: StoredDocument) -> bool:
     """
     if by_digest(connection, document.digest) is not None:
         return False
-    taken = select(documents.c.digest).where(
-        (documents.c.replay_identity == document.replay_identity)
-        | (documents.c.leaf_index == document.leaf_index)
-    )
+    same = documents.c.replay_identity == document.replay_identity
+    if document.leaf_index is not None:
+        same |= documents.c.leaf_index == document.leaf_index
+    taken = select(documents.c.digest).where(same)
     if connection.execute(taken).first() is not None:
         raise StorageFault(
             Reason.STORAGE,
