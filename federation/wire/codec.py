@@ -5,9 +5,8 @@ fields are its message's fields. Must not know: signatures, trust or transport.
 """
 
 import dataclasses
-import types
 import typing
-from functools import cache
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from google.protobuf.message import DecodeError, Message
@@ -31,7 +30,7 @@ def decode_document(payload_type: str, payload: bytes) -> Document:
         cls = DOCUMENT_OF[PayloadType(payload_type)]
     except ValueError:
         raise Malformed(Reason.UNKNOWN_TYPE, f"payload type {payload_type!r} is unknown") from None
-    message = _parse(_message_class(cls), payload, Reason.INVALID_DOCUMENT)
+    message = _parse(_LAYOUTS[cls].message, payload, Reason.INVALID_DOCUMENT)
     return typing.cast(Document, _from_message(cls, message))
 
 
@@ -101,70 +100,78 @@ def _refuse_unknown(message: Message, reason: Reason) -> None:
                 _refuse_unknown(nested, reason)
 
 
-@cache
-def _message_class(cls: type[Any]) -> type[Message]:
-    for module in (documents_pb2, rounds_pb2):
-        if hasattr(module, cls.__name__):
-            return typing.cast(type[Message], getattr(module, cls.__name__))
-    raise LookupError(cls.__name__)
+@dataclasses.dataclass(frozen=True)
+class _Field:
+    """How one field is written: ``nested`` names the dataclass of a message field."""
+
+    name: str
+    nested: type[Any] | None
+    repeated: bool
+    optional: bool
 
 
-@cache
-def _fields(cls: type[Any]) -> tuple[tuple[str, type[Any] | None, bool], ...]:
-    """(name, nested dataclass or None, repeated) of every field."""
+@dataclasses.dataclass(frozen=True)
+class _Layout:
+    """The message class of a dataclass, and its fields."""
+
+    message: type[Message]
+    fields: tuple[_Field, ...]
+
+
+def _field(name: str, hint: Any) -> _Field:
+    optional = type(None) in typing.get_args(hint)
+    repeated = typing.get_origin(hint) is tuple
+    inner: Any = typing.get_args(hint)[0] if optional or repeated else hint
+    nested = inner if isinstance(inner, type) and dataclasses.is_dataclass(inner) else None
+    return _Field(name, nested, repeated, optional)
+
+
+def _layout(cls: type[Any]) -> _Layout:
     hints = typing.get_type_hints(cls)
-    return tuple(
-        (field.name, *_shape(hints[field.name]))
-        for field in dataclasses.fields(typing.cast(Any, cls))
+    module = next(m for m in (documents_pb2, rounds_pb2) if hasattr(m, cls.__name__))
+    names = [field.name for field in dataclasses.fields(cls)]
+    return _Layout(
+        getattr(module, cls.__name__), tuple(_field(name, hints[name]) for name in names)
     )
 
 
-def _shape(hint: Any) -> tuple[type[Any] | None, bool]:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is tuple:
-        return _shape(arguments[0])[0], True
-    if origin in (types.UnionType, typing.Union):
-        return _shape(arguments[0])
-    return (hint if dataclasses.is_dataclass(hint) else None), False
+def _layouts(classes: Iterable[type[Any]]) -> Iterator[tuple[type[Any], _Layout]]:
+    for cls in classes:
+        layout = _layout(cls)
+        yield cls, layout
+        yield from _layouts(field.nested for field in layout.fields if field.nested)
+
+
+# read once: a document without its message is found at import, not at its first use
+_LAYOUTS: dict[type[Any], _Layout] = dict(_layouts(DOCUMENT_OF.values()))
 
 
 def _to_message(document: object) -> Message:
-    cls: type[Any] = type(document)
+    layout = _LAYOUTS[type(document)]
     values: dict[str, Any] = {}
-    for name, nested, repeated in _fields(cls):
-        value = getattr(document, name)
-        if nested is None or value is None:
-            values[name] = value
+    for field in layout.fields:
+        value = getattr(document, field.name)
+        if field.nested is None or value is None:
+            values[field.name] = value
         else:
-            values[name] = [_to_message(v) for v in value] if repeated else _to_message(value)
-    return _message_class(cls)(**values)
+            values[field.name] = (
+                [_to_message(v) for v in value] if field.repeated else _to_message(value)
+            )
+    return layout.message(**values)
 
 
 def _from_message(cls: type[Any], message: Message) -> object:
-    values: dict[str, Any] = {}
-    for name, nested, repeated in _fields(cls):
-        value = getattr(message, name)
-        if repeated:
-            values[name] = (
-                tuple(_from_message(nested, v) for v in value) if nested else tuple(value)
-            )
-        elif nested:
-            values[name] = _from_message(nested, value) if message.HasField(name) else None
-        else:
-            values[name] = value
-    return _construct(cls, values)
+    return cls(**{field.name: _value(cls, field, message) for field in _LAYOUTS[cls].fields})
 
 
-def _construct(cls: type[Any], values: dict[str, Any]) -> object:
-    missing = [
-        name
-        for name, nested, repeated in _fields(cls)
-        if nested and not repeated and values[name] is None and not _optional(cls, name)
-    ]
-    if missing:
-        raise Malformed(Reason.INVALID_DOCUMENT, f"{cls.__name__}: {missing[0]} is missing")
-    return cls(**values)
-
-
-def _optional(cls: type[Any], name: str) -> bool:
-    return type(None) in typing.get_args(typing.get_type_hints(cls)[name])
+def _value(cls: type[Any], field: _Field, message: Message) -> object:
+    value = getattr(message, field.name)
+    if field.nested is None:
+        return tuple(value) if field.repeated else value
+    if field.repeated:
+        return tuple(_from_message(field.nested, v) for v in value)
+    if message.HasField(field.name):
+        return _from_message(field.nested, value)
+    if field.optional:
+        return None
+    raise Malformed(Reason.INVALID_DOCUMENT, f"{cls.__name__}: {field.name} is missing")
