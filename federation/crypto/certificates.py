@@ -180,23 +180,26 @@ class Authority:
     def issue_server(self, key: HasPublicKey, hosts: Sequence[str], now_ms: int) -> bytes:
         """Return the coordinator's PEM certificate for ``hosts`` (DNS names and IP addresses)."""
         names = x509.SubjectAlternativeName([_host(host) for host in hosts])
-        return self._issue(Role.COORDINATOR, hosts[0], key, now_ms, LIFETIME, names)
+        return self._issue(
+            Role.COORDINATOR, hosts[0], key, now_ms=now_ms, lifetime=LIFETIME, names=names
+        )
 
     def issue_city(self, key: HasPublicKey, division: str, now_ms: int) -> bytes:
         """Return a city's PEM certificate."""
-        return self._issue(Role.CITY, division, key, now_ms, LIFETIME)
+        return self._issue(Role.CITY, division, key, now_ms=now_ms, lifetime=LIFETIME)
 
     def issue_bootstrap(
         self, key: HasPublicKey, division: str, now_ms: int, lifetime: timedelta
     ) -> bytes:
         """Return the PEM certificate of an invitation, which reaches enrolment only."""
-        return self._issue(Role.BOOTSTRAP, division, key, now_ms, lifetime)
+        return self._issue(Role.BOOTSTRAP, division, key, now_ms=now_ms, lifetime=lifetime)
 
     def _issue(
         self,
         role: Role,
         name: str,
         holder: HasPublicKey,
+        *,
         now_ms: int,
         lifetime: timedelta,
         names: x509.SubjectAlternativeName | None = None,

@@ -1,0 +1,66 @@
+"""The exchange port: one gRPC server for cities and invited cities, with a truthful health answer.
+
+Lives here: how the services are put on a port. Must not know: configuration, files or signals.
+"""
+
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from federation.errors import Misconfigured, Reason
+from federation.exchange.feed import HeadSignal
+from federation.exchange.meeting import Meeting
+from federation.exchange.service import EnrolmentService, ExchangeService
+from federation.wire import channel
+from federation.wire.v1 import exchange_pb2_grpc
+
+SERVICES = ("", "federation.wire.v1.Exchange", "federation.wire.v1.Enrolment")
+
+
+@dataclass(frozen=True)
+class ExchangeServer:
+    """A listening server and the ``port`` it was given (it may have asked for port 0)."""
+
+    server: grpc.aio.Server
+    port: int
+    health: health.aio.HealthServicer
+
+    async def set_serving(self, serving: bool) -> None:
+        """Tell the truth to whoever asks: serving means that a membership stands."""
+        await announce(self.health, serving)
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no new calls, let those in flight end within ``grace_s`` seconds, break streams."""
+        await self.set_serving(False)
+        await self.server.stop(grace_s)
+
+
+async def start_server(
+    meeting: Meeting, signal: HeadSignal, address: str, credentials: grpc.ServerCredentials
+) -> ExchangeServer:
+    """Listen on ``address`` (host:port); Misconfigured when that is not possible."""
+    server = grpc.aio.server(
+        interceptors=[channel.ErrorTranslation()],
+        options=channel.server_options(),
+        compression=grpc.Compression.NoCompression,
+    )
+    exchange_pb2_grpc.add_ExchangeServicer_to_server(ExchangeService(meeting, signal), server)
+    exchange_pb2_grpc.add_EnrolmentServicer_to_server(EnrolmentService(meeting), server)
+    healthy = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    await announce(healthy, False)
+    try:
+        port = server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise Misconfigured(Reason.CONFIGURATION, f"cannot listen on {address}: {error}") from None
+    await server.start()
+    return ExchangeServer(server, port, healthy)
+
+
+async def announce(servicer: health.aio.HealthServicer, serving: bool) -> None:
+    """Set the health of every service here."""
+    statuses = health_pb2.HealthCheckResponse.ServingStatus
+    status = statuses.Value("SERVING" if serving else "NOT_SERVING")
+    for service in SERVICES:
+        await servicer.set(service, status)

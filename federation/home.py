@@ -1,0 +1,218 @@
+"""The coordinator's folder: where each file lies, its mode, its configuration, and who may write.
+
+Lives here: paths, config.toml and the lock. Must not know: what the files mean to a federation.
+"""
+
+import fcntl
+import json
+import os
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from federation.crypto import certificates
+from federation.crypto.certificates import Authority
+from federation.crypto.keys import SigningKey
+from federation.errors import Misconfigured, Reason
+from federation.exchange.database import open_database
+from federation.log.store import create_log
+
+# A Unix socket's path has 108 bytes including the closing zero (unix(7), sun_path).
+MAX_SOCKET_PATH = 107
+
+_Address = Annotated[str, Field(pattern=r"^\S+:[0-9]{1,5}$")]
+
+
+class Configuration(BaseModel):
+    """config.toml; unknown keys are refused.
+
+    ``address`` is what cities dial, ``listen`` what the port is bound to (both host:port);
+    ``hosts`` are the DNS names and IP addresses on its certificate, of which cities check the first.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    federation: str
+    log_origin: str
+    address: _Address
+    listen: _Address
+    hosts: Annotated[list[str], Field(min_length=1)]
+
+    def to_toml(self) -> str:
+        """Return the file's text; JSON's strings and lists of strings are TOML's (v1.0.0)."""
+        rows = (
+            f"{key} = {json.dumps(value, ensure_ascii=False)}"
+            for key, value in self.model_dump().items()
+        )
+        return "\n".join(rows) + "\n"
+
+
+@dataclass(frozen=True, eq=False)
+class Keys:
+    """The coordinator's private keys: its signature, its log's, its TLS authority's."""
+
+    coordinator: SigningKey
+    log: SigningKey
+    authority: Authority
+
+
+@dataclass(frozen=True)
+class Home:
+    """A coordinator's folder; nothing is read or made before a method asks for it."""
+
+    path: Path
+
+    @property
+    def configuration_file(self) -> Path:
+        """Names, addresses and hosts."""
+        return self.path / "config.toml"
+
+    @property
+    def log_file(self) -> Path:
+        """The transparency log."""
+        return self.path / "log.sqlite"
+
+    @property
+    def runs_file(self) -> Path:
+        """Contributions, sums and states of runs."""
+        return self.path / "runs.sqlite"
+
+    @property
+    def exchange_file(self) -> Path:
+        """Public blobs, invitations, enrolment requests."""
+        return self.path / "exchange.sqlite"
+
+    @property
+    def socket(self) -> Path:
+        """The operator's control socket; Misconfigured when the path is too long for one."""
+        path = self.path.resolve() / "control.sock"
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+            raise Misconfigured(
+                Reason.CONFIGURATION, f"{path} is too long for a socket: use a shorter home folder"
+            )
+        return path
+
+    @property
+    def _keys(self) -> Path:
+        return self.path / "keys"
+
+    def create(self, configuration: Configuration, now_ms: int) -> Keys:
+        """Make the folder (mode 0700), its keys (0600), configuration, empty log and database.
+
+        Misconfigured(LOG_EXISTS) when a log is there already, Misconfigured(CONFIGURATION) when any
+        other of the files is.
+        """
+        if self.log_file.exists():
+            raise Misconfigured(
+                Reason.LOG_EXISTS, f"{self.path} holds a log: a federation is begun only once"
+            )
+        self._make_folders()
+        if self.configuration_file.exists():
+            raise Misconfigured(Reason.CONFIGURATION, f"{self.configuration_file} exists")
+        coordinator, log = SigningKey.generate(), SigningKey.generate()
+        authority = Authority.create(configuration.federation, now_ms)
+        coordinator.save(self._keys / "coordinator.pem")
+        log.save(self._keys / "log.pem")
+        certificates.save_tls_key(self._keys / "tls-authority.pem", authority.key)
+        (self._keys / "tls-authority.crt").write_bytes(authority.pem)
+        self.configuration_file.write_text(configuration.to_toml(), encoding="utf-8")
+        open_database(self.exchange_file).dispose()
+        # last, so that a folder with a log is a whole one
+        create_log(self.log_file, configuration.log_origin)
+        return Keys(coordinator, log, authority)
+
+    def configuration(self) -> Configuration:
+        """Read config.toml; Misconfigured names the key that is wrong."""
+        try:
+            text = self.configuration_file.read_text(encoding="utf-8")
+            return Configuration.model_validate(tomllib.loads(text))
+        except OSError as error:
+            raise Misconfigured(
+                Reason.CONFIGURATION,
+                f"{self.path} is no coordinator's home: config.toml: {error.strerror}",
+            ) from None
+        except tomllib.TOMLDecodeError as error:
+            raise Misconfigured(
+                Reason.CONFIGURATION, f"{self.configuration_file}: {error}"
+            ) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise Misconfigured(
+                Reason.CONFIGURATION, f"{self.configuration_file}: {where}: {first['msg']}"
+            ) from None
+
+    def keys(self) -> Keys:
+        """Read the private keys; Misconfigured names the file that is missing, open or wrong."""
+        try:
+            certificate = (self._keys / "tls-authority.crt").read_bytes()
+        except OSError as error:
+            raise Misconfigured(
+                Reason.CONFIGURATION, f"{self._keys / 'tls-authority.crt'}: {error.strerror}"
+            ) from None
+        authority = Authority(
+            certificates.load_certificate(certificate),
+            certificates.load_tls_key(self._keys / "tls-authority.pem"),
+        )
+        return Keys(
+            SigningKey.load(self._keys / "coordinator.pem"),
+            SigningKey.load(self._keys / "log.pem"),
+            authority,
+        )
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Be the only process that appends to the log or conducts runs, inside the block.
+
+        Misconfigured(IN_USE) while another one is; the system frees the lock of a dead process.
+        """
+        with hold_lock(self.path / "lock"):
+            yield
+
+    def in_use(self) -> bool:
+        """Tell whether a process holds the lock now."""
+        try:
+            with self.exclusive():
+                return False
+        except Misconfigured as error:
+            if error.reason is Reason.IN_USE:
+                return True
+            raise
+
+    def _make_folders(self) -> None:
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.chmod(0o700)
+            self._keys.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise Misconfigured(
+                Reason.CONFIGURATION, f"{self.path} cannot be made: {error.strerror}"
+            ) from None
+
+
+@contextmanager
+def hold_lock(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on ``path`` (flock(2)); Misconfigured(IN_USE) when it is held."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise Misconfigured(
+            Reason.CONFIGURATION, f"{path} cannot be opened: {error.strerror}"
+        ) from None
+    try:
+        _lock(descriptor, path)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Misconfigured(Reason.IN_USE, f"another process is using {path.parent}") from None
