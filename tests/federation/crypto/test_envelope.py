@@ -72,6 +72,14 @@ def test_an_unknown_key_with_a_bad_signature_changes_nothing() -> None:
             ),
             id="signature under another known key",
         ),
+        pytest.param(
+            lambda e: Envelope(
+                e.payload_type,
+                e.payload,
+                (e.signatures[0], Signature(BO.public.key_id, e.signatures[1].signature)),
+            ),
+            id="second signature after a good one",
+        ),
     ],
 )
 def test_one_bad_signature_of_a_known_key_spoils_the_envelope(damage) -> None:  # type: ignore[no-untyped-def]

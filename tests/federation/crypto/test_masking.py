@@ -215,7 +215,13 @@ PEER = {"310100": KEYS["310100"].public}
     ("values", "peers", "context", "fault"),
     [
         pytest.param(VALUES, {}, CONTEXT, Refused, id="a roster of one"),
-        pytest.param(VALUES, {**PEER, "110100": bytes(32)}, CONTEXT, Malformed, id="itself a peer"),
+        pytest.param(
+            VALUES,
+            {**PEER, "110100": KEYS["110100"].public},
+            CONTEXT,
+            Malformed,
+            id="itself a peer",
+        ),
         pytest.param(
             VALUES, {"310100": bytes(32)}, CONTEXT, Malformed, id="a small-order peer key"
         ),

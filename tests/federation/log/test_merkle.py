@@ -195,3 +195,15 @@ def test_sizes_that_need_no_proof_still_need_the_right_roots(
 ) -> None:
     with pytest.raises(Untrusted):
         merkle.verify_consistency(old, old_root, new, new_root, proof)
+
+
+def test_bytes_moved_between_a_leaf_and_its_sibling_do_not_verify() -> None:
+    """Hashing sees left ‖ right only: a hash of another length could claim a leaf never logged."""
+    leaf, proof = merkle.leaf_hash(LEAVES[0]), merkle.inclusion_proof(0, 2, NODE)
+    moved = (leaf[31:] + proof[0],)
+    assert merkle.node_hash(leaf[:31], moved[0]) == ROOTS[1]
+    with pytest.raises(Untrusted):
+        merkle.verify_inclusion(leaf[:31], 0, 2, moved, ROOTS[1])
+    old, rest = ROOTS[0], merkle.consistency_proof(1, 2, NODE)
+    with pytest.raises(Untrusted):
+        merkle.verify_consistency(1, old[:31], 2, ROOTS[1], (old[31:] + rest[0],))

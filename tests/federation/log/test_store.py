@@ -218,6 +218,10 @@ def test_damage_at_the_frontier_stops_the_next_append(
             "INSERT INTO entries SELECT 7, digest, '', '', zeroblob(32), 0 FROM entries LIMIT 1",
             id="entry beyond the head",
         ),
+        pytest.param(
+            "INSERT INTO entries SELECT -1, digest, '', '', zeroblob(32), 0 FROM entries LIMIT 1",
+            id="one entry more, before all",
+        ),
     ],
 )
 def test_re_deriving_finds_the_damage(path: Path, log: LogStore, damage: str) -> None:
