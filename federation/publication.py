@@ -67,7 +67,7 @@ class Publisher:
         self.acceptance = Acceptance(trust, None, limits, self._held, self._held.size)
         releases = [e for e in stored if e.payload_type == PayloadType.MODEL_RELEASE]
         for entry in releases[-1:]:
-            self._held.note(self.acceptance.reread(entry.envelope, entry.index))
+            self._held.note(self.acceptance.restored(entry.envelope, entry.index))
 
     @property
     def trust(self) -> Trust:
@@ -124,7 +124,7 @@ class Publisher:
         index = self._log.index_of(document_digest)
         if index is None:
             raise Refused(Reason.NOT_FOUND, f"the log has no document {document_digest.hex()[:16]}")
-        return self.acceptance.reread(self._log.entry(index).envelope, index)
+        return self.acceptance.restored(self._log.entry(index).envelope, index)
 
     @property
     def size(self) -> int:

@@ -82,15 +82,19 @@ class Trust:
             raise Untrusted(Reason.NO_MEMBERSHIP, f"no membership precedes entry {leaf_index}")
         return known.membership
 
-    def named(self, digest: bytes) -> Membership:
+    def version(self, digest: bytes) -> Known:
         """Return the version with this document digest, old or new.
 
         Untrusted(NO_MEMBERSHIP) when it is none of the believed ones.
         """
         for known in self._known:
             if known.digest == digest:
-                return known.membership
+                return known
         raise Untrusted(Reason.NO_MEMBERSHIP, f"membership {digest.hex()[:16]} is not known")
+
+    def named(self, digest: bytes) -> Membership:
+        """Return the membership with this document digest; raises as :meth:`version`."""
+        return self.version(digest).membership
 
     @property
     def log_key(self) -> VerifyingKey:

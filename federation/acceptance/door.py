@@ -133,9 +133,10 @@ class Acceptance:
         """
         index = bundle.leaf_index
         known = self.trust.known_at(index)
-        accepted = self.reread(bundle.envelope, index)  # 1–5
+        accepted = self.restored(bundle.envelope, index)  # 1–5
         kind, document = accepted.payload_type, accepted.document
-        checkpoint = self._proven(bundle, known, ROWS[kind].witnessed, now_ms)  # 6–8
+        witnesses_of = known if ROWS[kind].witnessed else None
+        checkpoint = self.seen(bundle, now_ms, witnesses_of)  # 6–8
         steps.made_before(document, kind, now_ms, self.limits)  # 9
         # an expired membership is still the one its successor must follow
         if index + 1 == checkpoint.size and kind is not PayloadType.MEMBERSHIP:
@@ -147,6 +148,17 @@ class Acceptance:
         self.kept, self.next_index = checkpoint, index + 1
         return accepted
 
+    def seen(self, bundle: Bundle, now_ms: int, witnesses_of: Known | None = None) -> Checkpoint:
+        """Steps 6–8 alone, changing nothing: the head in which this is the log's next entry.
+
+        What raises here is the log's fault or its carrier's, never the document's.
+        """
+        note, path = bundle.checkpoint, bundle.consistency_path
+        checkpoint = steps.checkpoint_of(note, self.trust, witnesses_of, now_ms, self.limits)  # 6
+        steps.inclusion(bundle, checkpoint, self.next_index)  # 7
+        steps.consistency(self.kept, checkpoint, bundle.consistency_from, path)  # 8
+        return checkpoint
+
     def pass_over(self, bundle: Bundle, now_ms: int) -> None:
         """Steps 6–8: leave behind an entry that :meth:`logged` refused.
 
@@ -155,7 +167,8 @@ class Acceptance:
         is to be asked for again.
         """
         known = self.trust.known_at(bundle.leaf_index)
-        checkpoint = self._proven(bundle, known, False, now_ms)
+        # not to be undone, so the witnesses are asked whatever the entry would have been
+        checkpoint = self.seen(bundle, now_ms, known)
         if bundle.leaf_index + 1 == checkpoint.size:
             steps.membership_in_force(known, now_ms)
         steps.not_held(bundle.leaf_index < self.next_index)
@@ -181,7 +194,7 @@ class Acceptance:
         steps.in_time(accepted.document, accepted.payload_type, now_ms)
         return accepted
 
-    def reread(self, raw: bytes, leaf_index: int) -> Accepted[Document]:
+    def restored(self, raw: bytes, leaf_index: int) -> Accepted[Document]:
         """Steps 1–5 of an entry accepted earlier and read back from the reader's own store."""
         known = self.trust.known_at(leaf_index)
         return signed_document(
@@ -199,18 +212,6 @@ class Acceptance:
             steps.membership_in_force(known, now_ms)  # 9
         self._check_novel(accepted, known)  # 10
         return accepted
-
-    def _proven(
-        self, bundle: Bundle, known: Known | None, witnessed: bool, now_ms: int
-    ) -> Checkpoint:
-        checkpoint = steps.checkpoint_of(
-            bundle.checkpoint, self.trust, known if witnessed else None, now_ms, self.limits
-        )  # 6
-        steps.inclusion(bundle, checkpoint, self.next_index)  # 7
-        steps.consistency(
-            self.kept, checkpoint, bundle.consistency_from, bundle.consistency_path
-        )  # 8
-        return checkpoint
 
     def _check_novel(self, accepted: Accepted[Document], known: Known | None) -> None:
         index = accepted.leaf_index
