@@ -32,7 +32,7 @@ T = TypeVar("T", bound=Settings)
 
 
 class Coordinator(Settings):
-    """Where the federation's meeting point listens."""
+    """Where the federation's meeting point listens, when it is not where the invitation said."""
 
     host: Annotated[str, Field(min_length=1, max_length=253)]
     port: Annotated[int, Field(ge=1, le=65_535)] = 7443
@@ -59,7 +59,7 @@ class NodeConfig(Settings):
 
     division: Annotated[str, AfterValidator(_known_division)]
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    coordinator: Coordinator
+    coordinator: Coordinator | None = None
     paths: Paths = Paths()
     portal: Portal = Portal()
     clock_skew_s: Annotated[int, Field(ge=0, le=3_600)] = 120

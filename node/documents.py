@@ -6,21 +6,17 @@ Must not know: networks, or what a document makes the node do (``node/consequenc
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from federation.acceptance import Acceptance, Accepted, Limits
-from federation.crypto.keys import digest
-from federation.documents.membership import Membership
+from federation.acceptance import Acceptance, Accepted, Limits, read_kept, restore_trust
 from federation.documents.releases import ModelRelease
 from federation.documents.types import TYPE_OF, Document, PayloadType
 from federation.errors import CallerError, PeerError, Reason, StorageFault, Untrusted
 from federation.log.bundle import Bundle
-from federation.log.checkpoint import Checkpoint, verify_checkpoint
 from federation.trust import Pin, Trust
 from federation.wire import codec
 from node.store import documents, feed, runs
@@ -84,17 +80,18 @@ class AcceptedDocuments:
         self._changed = threading.Condition(threading.RLock())
         self._listeners: list[Listener] = []
         self._distrust: str | None = None
+        self._closed = False
         self._restore()
 
     @property
     def trust(self) -> Trust:
         """The membership chain as far as the log was read."""
-        return self._trust
+        return self._acceptance.trust
 
     @property
     def next_index(self) -> int:
         """The log index to follow from."""
-        return self._next_index
+        return self._acceptance.next_index
 
     @property
     def kept_size(self) -> int:
@@ -119,14 +116,13 @@ class AcceptedDocuments:
         were left out, CallerError when a proof starts elsewhere or is too old, StorageFault.
         """
         with self._changed:
-            if self._distrust is not None:
-                raise Untrusted(Reason.INCONSISTENT, self._distrust)
-            if bundle.leaf_index < self._next_index:
+            self._refuse_when_broken()
+            if bundle.leaf_index < self.next_index:
                 return None
-            if bundle.leaf_index > self._next_index:
+            if bundle.leaf_index > self.next_index:
                 raise PeerError(
                     Reason.PROTOCOL,
-                    f"the feed gave entry {bundle.leaf_index}, {self._next_index} is next",
+                    f"the feed gave entry {bundle.leaf_index}, {self.next_index} is next",
                 )
             try:
                 accepted = self._take(bundle)
@@ -148,8 +144,7 @@ class AcceptedDocuments:
         """The accepted document, waiting for the feed. Raises PeerError(DEADLINE)."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._distrust is not None or self.get(document_digest) is not None,
-                timeout_s,
+                lambda: self._over or self.get(document_digest) is not None, timeout_s
             )
             found = self.get(document_digest)
         if found is None:
@@ -159,56 +154,94 @@ class AcceptedDocuments:
             )
         return found
 
+    def close(self) -> None:
+        """Send those who wait away; what was absorbed stays readable."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @property
+    def _over(self) -> bool:
+        return self._closed or self._distrust is not None
+
     def in_run(self, raw: bytes, expected: PayloadType) -> Accepted[Document]:
         """A document that lives inside a run only; raises what acceptance raises."""
         with self._changed:
+            self._refuse_when_broken()
             return self._acceptance.in_run(raw, expected, self._clock_ms())
 
     def of_type(self, kind: type[D], since: int = 0) -> list[Accepted[D]]:
         """Logged documents of one type from leaf index ``since`` on, in log order."""
         with self._changed, self._store.read() as connection:
-            held = documents.of_type(connection, TYPE_OF[kind], since)
-            return [self._known(stored) for stored in held]  # type: ignore[misc]
+            held = documents.of_type(connection, _payload_type(kind), since)
+            return [self._known(stored).of(kind) for stored in held]
+
+    def _refuse_when_broken(self) -> None:
+        if self._distrust is not None:
+            raise Untrusted(Reason.INCONSISTENT, self._distrust)
 
     def _restore(self) -> None:
-        trust = Trust(self._pin)
         with self._store.read() as connection:
             memberships = documents.of_type(connection, PayloadType.MEMBERSHIP)
-            note = documents.kept_checkpoint(connection)
+            self._note = documents.kept_checkpoint(connection)
             next_index = feed.next_index(connection)
-        for stored in memberships:
-            _advance(trust, stored)
-        self._trust = trust
-        self._next_index = next_index
-        self._note = note
-        kept = None if note is None else _kept_checkpoint(note, trust)
-        self._acceptance = Acceptance(trust, kept, self._limits, StoreHeld(self._store))
+        try:
+            trust = restore_trust(self._pin, [_placed(stored) for stored in memberships])
+            kept = None if self._note is None else read_kept(self._note, trust)
+        except CallerError as error:
+            raise StorageFault(
+                Reason.STORAGE, f"what is stored of the log no longer verifies: {error.message}"
+            ) from error
+        held = StoreHeld(self._store)
+        self._acceptance = Acceptance(trust, kept, self._limits, held, next_index)
         self._recent: dict[bytes, Accepted[Document]] = {}
 
     def _take(self, bundle: Bundle) -> Accepted[Document] | None:
         now_ms = self._clock_ms()
         try:
-            head = self._acceptance.seen(bundle, now_ms)
-        except CallerError as error:
-            if error.reason in BROKEN_LOG:
-                self._stop_believing(bundle.leaf_index, error, now_ms)
-            raise
-        try:
             accepted = self._acceptance.logged(bundle, now_ms)
-            with self._store.write() as connection:
-                documents.keep(connection, _stored(accepted, bundle, now_ms))
-                documents.keep_checkpoint(connection, self._note, bundle.checkpoint)
-                self._consequences(connection, accepted, partial(self._find, connection))
         except CallerError as refusal:
-            with self._store.write() as connection:
-                feed.refuse_entry(connection, _refused(bundle, refusal, now_ms))
-                documents.keep_checkpoint(connection, self._note, bundle.checkpoint)
-            self._acceptance.kept = head
-            accepted = None
-        self._next_index, self._note = bundle.leaf_index + 1, bundle.checkpoint
-        if accepted is not None:
-            self._remember(accepted)
+            self._pass_over(bundle, now_ms)
+            self._refuse(bundle, refusal, now_ms)
+            return None
+        try:
+            self._keep(accepted, bundle, now_ms)
+        except CallerError as refusal:
+            self._refuse(bundle, refusal, now_ms)
+            return None
+        self._remember(accepted)
         return accepted
+
+    def _pass_over(self, bundle: Bundle, now_ms: int) -> None:
+        """Read on after a refused document; raises when it is the log that failed."""
+        try:
+            self._acceptance.pass_over(bundle, now_ms)
+        except CallerError as fault:
+            if fault.reason in BROKEN_LOG:
+                self._stop_believing(bundle.leaf_index, fault, now_ms)
+            raise
+
+    def _keep(self, accepted: Accepted[Document], bundle: Bundle, now_ms: int) -> None:
+        stored = StoredDocument(
+            digest=accepted.entry_digest,
+            replay_identity=accepted.digest,
+            leaf_index=bundle.leaf_index,
+            payload_type=accepted.payload_type,
+            envelope=accepted.envelope,
+            accepted_ms=now_ms,
+        )
+        with self._store.write() as connection:
+            documents.keep(connection, stored)
+            documents.keep_checkpoint(connection, self._note, bundle.checkpoint)
+            self._consequences(connection, accepted, partial(self._find, connection))
+        self._note = bundle.checkpoint
+
+    def _refuse(self, bundle: Bundle, refusal: CallerError, now_ms: int) -> None:
+        entry = RefusedEntry(bundle.leaf_index, refusal.reason, refusal.message, now_ms)
+        with self._store.write() as connection:
+            feed.refuse_entry(connection, entry)
+            documents.keep_checkpoint(connection, self._note, bundle.checkpoint)
+        self._note = bundle.checkpoint
 
     def _stop_believing(self, leaf_index: int, error: CallerError, now_ms: int) -> None:
         """Keep an alarm; who waits is woken, and nothing is absorbed any more."""
@@ -239,42 +272,16 @@ class AcceptedDocuments:
             del self._recent[next(iter(self._recent))]
 
 
-def _advance(trust: Trust, stored: StoredDocument) -> None:
-    membership = _decoded(stored)
-    if not isinstance(membership, Membership) or stored.leaf_index is None:
-        raise StorageFault(Reason.STORAGE, "a stored membership is none")
-    try:
-        trust.advance(codec.decode_envelope(stored.envelope), membership, stored.leaf_index)
-    except CallerError as error:
-        raise StorageFault(
-            Reason.STORAGE,
-            f"the stored membership at entry {stored.leaf_index} no longer verifies: "
-            f"{error.message}",
-        ) from error
+def _payload_type(kind: type[Document]) -> PayloadType:
+    return TYPE_OF[kind]
 
 
-def _kept_checkpoint(note: bytes, trust: Trust) -> Checkpoint:
-    for key in trust.log_keys:
-        with suppress(CallerError):
-            return verify_checkpoint(note, trust.pin.log_origin, key)
-    raise StorageFault(Reason.STORAGE, "the stored checkpoint no longer verifies")
+def _placed(stored: StoredDocument) -> tuple[bytes, int]:
+    if stored.leaf_index is None:
+        raise StorageFault(Reason.STORAGE, "a stored membership has no place in the log")
+    return stored.envelope, stored.leaf_index
 
 
 def _decoded(stored: StoredDocument) -> Document:
     envelope = codec.decode_envelope(stored.envelope)
     return codec.decode_document(envelope.payload_type, envelope.payload)
-
-
-def _stored(accepted: Accepted[Document], bundle: Bundle, now_ms: int) -> StoredDocument:
-    return StoredDocument(
-        digest=digest(accepted.envelope),
-        replay_identity=accepted.digest,
-        leaf_index=bundle.leaf_index,
-        payload_type=TYPE_OF[type(accepted.document)],
-        envelope=accepted.envelope,
-        accepted_ms=now_ms,
-    )
-
-
-def _refused(bundle: Bundle, refusal: CallerError, now_ms: int) -> RefusedEntry:
-    return RefusedEntry(bundle.leaf_index, refusal.reason, refusal.message, now_ms)

@@ -1,0 +1,1 @@
+"""Ranking jobs for the workers of this city, inside the city."""
