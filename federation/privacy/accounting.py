@@ -262,16 +262,22 @@ def _screened_epsilon(events: tuple[Event, ...], delta: float) -> float:
 
 
 def _renyi_epsilon(events: tuple[Event, ...], delta: float) -> float:
-    accountant = RdpAccountant()
+    """An upper bound: Rényi throughout, or pure events added up plainly, whichever is lower."""
+    gaussians = RdpAccountant()
+    everything = RdpAccountant()
+    pure = math.fsum(
+        event.epsilon * event.count for event in events if isinstance(event, PureEvent)
+    )
     for event in events:
         if isinstance(event, PureEvent):
             # ε-DP implies ε²/2-zCDP (Bun and Steinke 2016), as a Gaussian of width 1/ε has.
-            accountant.compose(dp_event.GaussianDpEvent(1.0 / event.epsilon), event.count)
+            everything.compose(dp_event.GaussianDpEvent(1.0 / event.epsilon), event.count)
         else:
             gaussian = dp_event.GaussianDpEvent(event.sigma_eff)
             sampled = dp_event.PoissonSampledDpEvent(event.sampling, gaussian)
-            accountant.compose(sampled, event.count)
-    return float(accountant.get_epsilon(delta))
+            for accountant in (gaussians, everything):
+                accountant.compose(sampled, event.count)
+    return float(min(everything.get_epsilon(delta), gaussians.get_epsilon(delta) + pure))
 
 
 @lru_cache(maxsize=64)

@@ -121,7 +121,8 @@ def test_sampling_of_almost_everyone_meets_the_unsampled_case() -> None:
 
 def test_one_pure_event_costs_its_epsilon_and_many_cost_less_than_their_sum() -> None:
     # (e^ε - 1)/(e^ε + 1) of delta is saved by randomized response itself.
-    assert compose([PureEvent(0.5, 1)], DELTA) == pytest.approx(0.5, abs=1e-3)
+    for epsilon in (0.5, 7.5, 60.0):
+        assert compose([PureEvent(epsilon, 1)], DELTA) == pytest.approx(epsilon, abs=1e-3)
     assert 10.0 < compose([PureEvent(0.1, 1000)], DELTA) < 25.0
 
 
