@@ -6,21 +6,33 @@ document was accepted, or the network.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from federation.acceptance import Accepted
+from federation.documents.charter import Charter
 from federation.documents.membership import Membership
-from federation.documents.releases import ModelRelease
-from federation.documents.runs import Closure, DropRecord
+from federation.documents.releases import ModelRelease, StatisticsRelease
+from federation.documents.runs import Closure, DropRecord, Roster, RoundRecord
 from federation.documents.types import Document
+from federation.errors import Malformed, Reason
 from federation.model import parameters
+from federation.trust import Trust
+from federation.verification import (
+    verify_model_release,
+    verify_roster,
+    verify_round_record,
+    verify_statistics_release,
+)
 from node.documents import Lookup
 from node.identity import OwnKeys
 from node.privacy import ledger
 from node.store import feed, models, runs
 from node.store.models import ActiveModel
 from node.store.runs import Alarm
+
+D = TypeVar("D", bound=Document)
 
 
 @dataclass(frozen=True)
@@ -30,13 +42,24 @@ class Consequences:
     own: OwnKeys
     clock_ms: Callable[[], int]
 
-    def __call__(self, connection: Connection, accepted: Accepted[Document], find: Lookup) -> None:
-        """Write what ``accepted`` entails; ``find`` looks other documents up by digest."""
+    def __call__(
+        self, connection: Connection, accepted: Accepted[Document], find: Lookup, trust: Trust
+    ) -> None:
+        """Write what ``accepted`` entails; ``find`` looks other documents up by digest.
+
+        Raises what the verification of a release raises, WRONG_BINDING when its evidence is not in
+        the log before it.
+        """
         match accepted.document:
             case Membership() as membership:
                 self._check_own_entry(connection, membership)
             case ModelRelease() as release:
+                evidence = _evidence(release, find, trust)
+                verify_model_release(accepted.of(ModelRelease), *evidence, trust)
                 self._activate(connection, accepted.digest, release)
+            case StatisticsRelease() as statistics:
+                evidence = _evidence(statistics, find, trust)
+                verify_statistics_release(accepted.of(StatisticsRelease), *evidence)
             case Closure() as closure:
                 ledger.close(connection, closure.charter_digest)
             case DropRecord() as drop:
@@ -75,6 +98,30 @@ class Consequences:
 
     def _alarm(self, connection: Connection, sentence: str) -> None:
         runs.raise_alarm(connection, Alarm(self.clock_ms(), b"", b"", 0, sentence))
+
+
+def _evidence(
+    release: ModelRelease | StatisticsRelease, find: Lookup, trust: Trust
+) -> tuple[Accepted[Charter], Accepted[Roster], Accepted[RoundRecord]]:
+    """Return what a release rests on, each verified against the others."""
+    charter = _logged(find, release.charter_digest, Charter)
+    record = _logged(find, release.record_digest, RoundRecord)
+    roster = _logged(find, record.document.roster_digest, Roster)
+    cities = [consent.city for consent in verify_roster(roster, charter, trust)]
+    before = record.document.previous_record_digest
+    previous = _logged(find, before, RoundRecord) if before else None
+    verify_round_record(record, roster, cities, previous)
+    return charter, roster, record
+
+
+def _logged(find: Lookup, digest: bytes, kind: type[D]) -> Accepted[D]:
+    found = find(digest)
+    if found is None:
+        raise Malformed(
+            Reason.WRONG_BINDING,
+            f"the {kind.__name__} it names, {digest.hex()[:16]}, is not in the log before it",
+        )
+    return found.of(kind)
 
 
 def _usable(release: ModelRelease) -> bool:

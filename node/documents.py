@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from sqlalchemy import Connection
 
@@ -29,7 +29,7 @@ D = TypeVar("D", bound=Document)
 Listener = Callable[[Accepted[Document]], None]
 Lookup = Callable[[bytes], Accepted[Document] | None]
 # Writes what a document entails, in the transaction that keeps it; raises CallerError to refuse it.
-Consequences = Callable[[Connection, Accepted[Document], Lookup], None]
+Consequences = Callable[[Connection, Accepted[Document], Lookup, Trust], None]
 
 # A log that gives one of these shows, or may be showing, another history than the one kept.
 BROKEN_LOG = frozenset(
@@ -173,7 +173,7 @@ class AcceptedDocuments:
     def of_type(self, kind: type[D], since: int = 0) -> list[Accepted[D]]:
         """Logged documents of one type from leaf index ``since`` on, in log order."""
         with self._changed, self._store.read() as connection:
-            held = documents.of_type(connection, _payload_type(kind), since)
+            held = documents.of_type(connection, TYPE_OF[cast("type[Document]", kind)], since)
             return [self._known(stored).of(kind) for stored in held]
 
     def _refuse_when_broken(self) -> None:
@@ -233,7 +233,8 @@ class AcceptedDocuments:
         with self._store.write() as connection:
             documents.keep(connection, stored)
             documents.keep_checkpoint(connection, self._note, bundle.checkpoint)
-            self._consequences(connection, accepted, partial(self._find, connection))
+            find = partial(self._find, connection)
+            self._consequences(connection, accepted, find, self.trust)
         self._note = bundle.checkpoint
 
     def _refuse(self, bundle: Bundle, refusal: CallerError, now_ms: int) -> None:
@@ -270,10 +271,6 @@ class AcceptedDocuments:
         self._recent[accepted.digest] = accepted
         if len(self._recent) > RECENT:
             del self._recent[next(iter(self._recent))]
-
-
-def _payload_type(kind: type[Document]) -> PayloadType:
-    return TYPE_OF[kind]
 
 
 def _placed(stored: StoredDocument) -> tuple[bytes, int]:
