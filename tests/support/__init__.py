@@ -1,0 +1,1 @@
+"""Building blocks that tests of every part share: real keys, real log, nothing patched."""
