@@ -154,6 +154,12 @@ class AcceptedDocuments:
             )
         return found
 
+    def suspect(self, sentence: str) -> None:
+        """Keep an alarm about the log that a person must look at; the same sentence is one."""
+        alarm = Alarm(self._clock_ms(), charter_digest=b"", attempt=b"", round=0, sentence=sentence)
+        with self._store.write() as connection:
+            runs.raise_alarm(connection, alarm)
+
     def close(self) -> None:
         """Send those who wait away; what was absorbed stays readable."""
         with self._changed:
@@ -218,7 +224,7 @@ class AcceptedDocuments:
             self._acceptance.pass_over(bundle, now_ms)
         except CallerError as fault:
             if fault.reason in BROKEN_LOG:
-                self._stop_believing(bundle.leaf_index, fault, now_ms)
+                self._stop_believing(bundle.leaf_index, fault)
             raise
 
     def _keep(self, accepted: Accepted[Document], bundle: Bundle, now_ms: int) -> None:
@@ -244,13 +250,11 @@ class AcceptedDocuments:
             documents.keep_checkpoint(connection, self._note, bundle.checkpoint)
         self._note = bundle.checkpoint
 
-    def _stop_believing(self, leaf_index: int, error: CallerError, now_ms: int) -> None:
+    def _stop_believing(self, leaf_index: int, error: CallerError) -> None:
         """Keep an alarm; who waits is woken, and nothing is absorbed any more."""
         self._distrust = f"the log failed at entry {leaf_index}: {error.message}"
-        alarm = Alarm(now_ms, charter_digest=b"", attempt=b"", round=0, sentence=self._distrust)
-        with self._store.write() as connection:
-            runs.raise_alarm(connection, alarm)
         self._changed.notify_all()
+        self.suspect(self._distrust)
 
     def _find(self, connection: Connection, identity: bytes) -> Accepted[Document] | None:
         if identity in self._recent:
