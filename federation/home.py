@@ -32,7 +32,7 @@ class Configuration(BaseModel):
     """config.toml; unknown keys are refused.
 
     ``address`` is what cities dial, ``listen`` what the port is bound to (both host:port);
-    ``hosts`` are the DNS names and IP addresses on its certificate, of which cities check the first.
+    ``hosts`` are the DNS names and IP addresses of its certificate; cities check the first.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

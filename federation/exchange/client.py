@@ -6,26 +6,18 @@ acceptance, and reconnecting is the caller's business.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 import grpc
 
 from federation.crypto.keys import digest
 from federation.errors import PeerError, Reason
 from federation.log.bundle import Bundle
+from federation.publication import ProvenHead
 from federation.wire.channel import UNARY_DEADLINE_S, Endpoint, Identity, connect, translated
 from federation.wire.codec import bundle_from_message
 from federation.wire.v1 import exchange_pb2, exchange_pb2_grpc, log_pb2
 
 Handler = Callable[[str, bytes], Awaitable[bytes]]
-
-
-@dataclass(frozen=True)
-class SignedHead:
-    """A C2SP checkpoint and the proof that it extends the head of the size that was asked with."""
-
-    checkpoint: bytes
-    consistency_path: tuple[bytes, ...]
 
 
 class ExchangeClient:
@@ -66,12 +58,14 @@ class ExchangeClient:
         with translated():
             return bundle_from_message(await self._stub.Publish(request, timeout=UNARY_DEADLINE_S))
 
-    async def checkpoint(self, kept_size: int) -> SignedHead:
+    async def checkpoint(self, kept_size: int) -> ProvenHead:
         """Return the log's present head, proved to extend the tree of ``kept_size`` leaves."""
         request = log_pb2.CheckpointRequest(kept_size=kept_size)
         with translated():
             reply = await self._stub.GetCheckpoint(request, timeout=UNARY_DEADLINE_S)
-        return SignedHead(reply.checkpoint, tuple(reply.consistency_path))
+        return ProvenHead(
+            checkpoint=reply.checkpoint, consistency_path=tuple(reply.consistency_path)
+        )
 
     async def blob(self, wanted: bytes) -> bytes:
         """Return the public bytes with this SHA-256; PeerError(PROTOCOL) when others came."""

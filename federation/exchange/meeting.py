@@ -4,7 +4,6 @@ Knows membership, log and mailbox through their own doors; must not know gRPC or
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from cryptography import x509
 
@@ -26,17 +25,9 @@ from federation.exchange.enrolment import APPROVED, PENDING, Application, Enroll
 from federation.exchange.invitations import InvitationBook
 from federation.exchange.mailbox import Mailbox
 from federation.log.bundle import Bundle
+from federation.log.checkpoint import split_note
 from federation.publication import Publisher
-from federation.trust import Trust
 from federation.wire.codec import decode_document, decode_envelope
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A founded federation: what it believes and how it publishes."""
-
-    trust: Trust
-    publisher: Publisher
 
 
 class Meeting:
@@ -56,18 +47,23 @@ class Meeting:
         self._authority = authority
         self._invitations = invitations
         self._clock_ms = clock_ms
-        self._standing: Standing | None = None
+        self._publisher: Publisher | None = None
 
-    def stand(self, standing: Standing) -> None:
+    def stand(self, publisher: Publisher) -> None:
         """Open the doors: from now on membership tells who may come in."""
-        self._standing = standing
+        self._publisher = publisher
 
     @property
-    def standing(self) -> Standing:
-        """The founded federation; Refused(NO_MEMBERSHIP) before membership 1 is logged."""
-        if self._standing is None:
+    def stands(self) -> bool:
+        """Whether the federation is founded."""
+        return self._publisher is not None
+
+    @property
+    def publisher(self) -> Publisher:
+        """The founded federation's log; Refused(NO_MEMBERSHIP) before membership 1 is logged."""
+        if self._publisher is None:
             raise Refused(Reason.NO_MEMBERSHIP, "the federation is not founded yet")
-        return self._standing
+        return self._publisher
 
     def admit(self, certificate: x509.Certificate) -> City:
         """Return the active city whose TLS key this is.
@@ -77,7 +73,7 @@ class Meeting:
         """
         self._check_role(certificate, Role.CITY)
         key = tls_key_digest(certificate)
-        for city in self.standing.trust.current.cities:
+        for city in self.publisher.trust.current.cities:
             if city.active and city.tls_key_digest == key:
                 return city
         raise Untrusted(
@@ -94,7 +90,7 @@ class Meeting:
         Refused(NOT_FOUND) for a charter whose initial parameters are neither among ``blobs`` nor
         kept, Refused(POLICY) for bytes that nothing names; else as :meth:`Publisher.publish`.
         """
-        publisher = self.standing.publisher
+        publisher = self.publisher
         self.check_blobs(envelope, blobs)
         for content in blobs:
             self.blobs.put(content)
@@ -124,14 +120,17 @@ class Meeting:
 
         Stale(ROLLED_BACK) when the reader has seen more than this log holds.
         """
-        publisher = self.standing.publisher
+        publisher = self.publisher
         size = publisher.size
         if max(index, kept_size) > size:
             raise Stale(
                 Reason.ROLLED_BACK,
                 f"the reader kept a log of {max(index, kept_size)}, this one has {size}",
             )
-        return publisher.bundle_for(index, kept_size) if index < size else None
+        if index == size:
+            return None
+        bundle = publisher.bundle_for(index, kept_size)
+        return bundle, _size_of(bundle.checkpoint)
 
     def issue(self, holder: HasPublicKey, division: str) -> bytes:
         """Return a fresh PEM certificate of an admitted city."""
@@ -144,7 +143,7 @@ class Meeting:
         when it was suspended or left, BAD_INVITATION as :meth:`InvitationBook.record`.
         """
         asked = application.city
-        member = self.standing.trust.current.city(asked.division)
+        member = self.publisher.trust.current.city(asked.division)
         if member is not None and member.keys != asked.keys:
             raise Refused(
                 Reason.ALREADY_ENROLLED,
@@ -163,3 +162,8 @@ class Meeting:
             raise Untrusted(Reason.TLS_IDENTITY, f"the certificate is not a {role}'s")
         if expires_ms(certificate) <= self._clock_ms():
             raise Untrusted(Reason.TLS_IDENTITY, "the certificate has expired")
+
+
+def _size_of(note: bytes) -> int:
+    """Read the tree size off a checkpoint of our own: the second line of its text."""
+    return int(split_note(note)[0].split("\n")[1])

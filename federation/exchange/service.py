@@ -45,7 +45,10 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServicer):
     ) -> log_pb2.CheckpointReply:
         """Return the head and the proof that it extends the caller's."""
         self._city(context)
-        return await asyncio.to_thread(self._meeting.checkpoint, request.kept_size)
+        head = await asyncio.to_thread(self._meeting.publisher.checkpoint, request.kept_size)
+        return log_pb2.CheckpointReply(
+            checkpoint=head.checkpoint, consistency_path=head.consistency_path
+        )
 
     async def GetBlob(
         self, request: exchange_pb2.BlobRequest, context: Context

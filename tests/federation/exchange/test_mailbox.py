@@ -1,14 +1,14 @@
 """The mailbox: asked once, answered once, whatever becomes of the streams in between."""
 
 import threading
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.errors import Reason, Refused, TooLarge
-from federation.exchange.mailbox import MAX_BODY_BYTES, Attendance, Mailbox
+from federation.exchange.mailbox import MAX_BODY_BYTES, Asked, Attendance, Mailbox
 
 CITY, OTHER = "440300", "441900"
 
@@ -113,7 +113,8 @@ def test_a_request_larger_than_the_transport_takes_is_refused_at_once() -> None:
 def test_every_request_is_answered_once_however_often_streams_break(steps: list[str]) -> None:
     mailbox = Mailbox()
     attendance = attend(mailbox)
-    futures, on_the_wire = [], []
+    futures: list[Future[bytes]] = []
+    on_the_wire: list[Asked] = []
     for step in steps:
         if step == "ask":
             futures.append(mailbox.ask(CITY, "train", b"%d" % len(futures)))

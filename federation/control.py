@@ -1,0 +1,131 @@
+"""The operator's socket: submitting signed documents and starting runs beside a serving process.
+
+Lives here: the service and its client, over a Unix socket that file permissions guard. Must not
+know: the command line, or how documents are judged and runs conducted.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from federation.acceptance import Accepted
+from federation.documents.charter import Charter
+from federation.exchange.feed import wake_on
+from federation.log.bundle import Bundle
+from federation.rounds.events import RunEvent
+from federation.runner import Runner
+from federation.wire import channel
+from federation.wire.codec import bundle_from_message, bundle_to_message
+from federation.wire.v1 import control_pb2, control_pb2_grpc, log_pb2
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Submit = Callable[[bytes, Sequence[bytes]], Awaitable[Bundle]]
+FindCharter = Callable[[bytes], Accepted[Charter]]
+
+# Events waiting for a slow watcher; beyond it the oldest are dropped, never the run delayed.
+MAX_WAITING_EVENTS = 10_000
+
+
+class ControlService(control_pb2_grpc.ControlServicer):
+    """Calls of the operator; what administrators did not sign is refused where it always is."""
+
+    def __init__(self, submit: Submit, find_charter: FindCharter, runner: Runner) -> None:
+        self._submit = submit
+        self._find_charter = find_charter
+        self._runner = runner
+
+    async def Submit(self, request: control_pb2.SubmitRequest, context: Context) -> log_pb2.Bundle:
+        """Log a signed document and keep the public bytes it names."""
+        return bundle_to_message(await self._submit(request.envelope, tuple(request.blobs)))
+
+    async def StartRun(  # type: ignore[override]  # writes by context, see ErrorTranslation
+        self, request: control_pb2.StartRunRequest, context: Context
+    ) -> None:
+        """Start a charter's run and send its events; the run goes on when the watcher leaves."""
+        charter = await asyncio.to_thread(self._find_charter, request.charter_digest)
+        waiting: asyncio.Queue[RunEvent | None] = asyncio.Queue(MAX_WAITING_EVENTS)
+        loop = asyncio.get_running_loop()
+
+        def hand_over(event: RunEvent | None) -> None:
+            wake_on(loop, partial(_put, waiting, event))
+
+        run = self._runner.start(charter, hand_over)
+        run.add_done_callback(lambda _: hand_over(None))
+        while (event := await waiting.get()) is not None:
+            await context.write(control_pb2.RunEvent(**asdict(event)))
+        run.result()
+
+    async def StopRun(
+        self, request: control_pb2.StopRunRequest, context: Context
+    ) -> control_pb2.StopRunReply:
+        """Have the run that is on closed at its next step."""
+        self._runner.stop(request.charter_digest)
+        return control_pb2.StopRunReply()
+
+
+class ControlClient:
+    """The operator's end of the socket. Methods raise what the service raised."""
+
+    def __init__(self, opened: grpc.aio.Channel) -> None:
+        self._stub = control_pb2_grpc.ControlStub(opened)
+
+    async def submit(self, envelope: bytes, blobs: Sequence[bytes]) -> Bundle:
+        """Have a signed document logged; return it with its proof."""
+        request = control_pb2.SubmitRequest(envelope=envelope, blobs=blobs)
+        with channel.translated():
+            reply = await self._stub.Submit(request, timeout=channel.UNARY_DEADLINE_S)
+        return bundle_from_message(reply)
+
+    async def start_run(self, charter_digest: bytes) -> AsyncIterator[RunEvent]:
+        """Start a run and yield its events until it ends or fails."""
+        request = control_pb2.StartRunRequest(charter_digest=charter_digest)
+        with channel.translated():
+            async for message in self._stub.StartRun(request):
+                yield RunEvent(
+                    **{
+                        field.name: getattr(message, field.name)
+                        for field in message.DESCRIPTOR.fields
+                    }
+                )
+
+    async def stop_run(self, charter_digest: bytes) -> None:
+        """Have the run that is on closed at its next step."""
+        request = control_pb2.StopRunRequest(charter_digest=charter_digest)
+        with channel.translated():
+            await self._stub.StopRun(request, timeout=channel.UNARY_DEADLINE_S)
+
+
+@asynccontextmanager
+async def control_client(socket: Path) -> AsyncIterator[ControlClient]:
+    """Connect to the control socket of a serving coordinator."""
+    options = [
+        ("grpc.max_send_message_length", channel.MAX_MESSAGE_BYTES),
+        ("grpc.default_authority", "localhost"),
+    ]
+    async with grpc.aio.insecure_channel(f"unix:{socket}", options=options) as opened:
+        yield ControlClient(opened)
+
+
+async def start_control(socket: Path, service: ControlService) -> grpc.aio.Server:
+    """Listen on ``socket``, mode 0600; the home folder around it is closed to others anyway."""
+    server = grpc.aio.server(
+        interceptors=[channel.ErrorTranslation(reveal=True)],
+        options=[("grpc.max_receive_message_length", channel.MAX_MESSAGE_BYTES)],
+    )
+    control_pb2_grpc.add_ControlServicer_to_server(service, server)
+    server.add_insecure_port(f"unix:{socket}")
+    socket.chmod(0o600)
+    await server.start()
+    return server
+
+
+def _put(waiting: "asyncio.Queue[RunEvent | None]", event: RunEvent | None) -> None:
+    if waiting.full():
+        waiting.get_nowait()
+    waiting.put_nowait(event)

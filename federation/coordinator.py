@@ -1,0 +1,177 @@
+"""The coordinator put together: log, meeting point, runs, exchange port and control socket.
+
+Lives here: assembly, and the only reading of the clock on the coordinator's side. Must not know:
+the command line, or anything a part can do for itself.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from federation import founding
+from federation.acceptance import Accepted
+from federation.control import ControlService, start_control
+from federation.crypto.certificates import (
+    Authority,
+    generate_tls_key,
+    load_certificate,
+    renewal_ms,
+    tls_key_pem,
+)
+from federation.documents.charter import Charter
+from federation.exchange.blobs import BlobStore
+from federation.exchange.database import open_database
+from federation.exchange.feed import HeadSignal
+from federation.exchange.invitations import InvitationBook
+from federation.exchange.mailbox import Mailbox
+from federation.exchange.meeting import Meeting
+from federation.exchange.server import ExchangeServer, start_server
+from federation.home import Configuration, Home, Keys
+from federation.log.bundle import Bundle
+from federation.log.store import LogStore
+from federation.publication import Publisher
+from federation.rounds.events import Report
+from federation.rounds.flower import run_charter
+from federation.rounds.store import RunStore, open_run_store
+from federation.runner import Runner
+from federation.wire.channel import Identity, server_credentials
+
+GRACE_S = 3.0  # calls in flight may end within it when the coordinator stops
+
+
+def now_ms() -> int:
+    """Return the system's clock, Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class ServerIdentity:
+    """The server's key, made anew at each start and never written, and its current certificate."""
+
+    def __init__(self, authority: Authority, hosts: Sequence[str]) -> None:
+        self._authority = authority
+        self._hosts = hosts
+        self._key = generate_tls_key()
+        self._lock = threading.Lock()
+        self.current = self._issue()
+
+    def renewed(self) -> Identity | None:
+        """Return a new identity once half of the current one's life has passed, else None."""
+        with self._lock:
+            if now_ms() < renewal_ms(load_certificate(self.current[1])):
+                return None
+            self.current = self._issue()
+            return self.current
+
+    def _issue(self) -> Identity:
+        certificate = self._authority.issue_server(self._key, self._hosts, now_ms())
+        return tls_key_pem(self._key), certificate
+
+
+@dataclass(eq=False)
+class Coordinator:
+    """An open home: everything but the network. Made by :func:`open_coordinator`."""
+
+    home: Home
+    configuration: Configuration
+    keys: Keys
+    log: LogStore
+    runs: RunStore
+    meeting: Meeting
+
+    def submit(self, envelope: bytes, blobs: Sequence[bytes]) -> Bundle:
+        """Log a signed document; the first one founds the federation.
+
+        Raises as :func:`founding.found` and :meth:`Meeting.submit`.
+        """
+        if self.meeting.stands:
+            return self.meeting.submit(envelope, blobs)
+        publisher = founding.found(self.log, self.keys, self.configuration, envelope, now_ms)
+        self.meeting.stand(publisher)
+        return publisher.bundle_for(0, 0)
+
+    def find_charter(self, digest: bytes) -> Accepted[Charter]:
+        """Return a logged charter; Refused(NOT_FOUND), Malformed(UNEXPECTED_TYPE)."""
+        return self.meeting.publisher.find(digest).of(Charter)
+
+    def conduct(self, charter: Accepted[Charter], report: Report) -> None:
+        """Run a charter to its end, in the calling thread."""
+        publisher = self.meeting.publisher
+        run_charter(
+            charter,
+            self.meeting.mailbox,
+            publisher,
+            self.keys.coordinator,
+            publisher.trust,
+            self.runs,
+            self.meeting.blobs,
+            now_ms,
+            report,
+        )
+
+
+@contextmanager
+def open_coordinator(home: Home) -> Iterator[Coordinator]:
+    """Open a home alone: Misconfigured(IN_USE) while another process has it.
+
+    Misconfigured(LOG_MISSING) when there is no log: one is begun by ``init`` only.
+    """
+    with home.exclusive():
+        configuration, keys = home.configuration(), home.keys()
+        log = LogStore(home.log_file)
+        engine = open_database(home.exchange_file)
+        meeting = Meeting(
+            authority=keys.authority,
+            mailbox=Mailbox(),
+            blobs=BlobStore(engine),
+            invitations=InvitationBook(engine),
+            clock_ms=now_ms,
+        )
+        publisher = founding.open_publisher(log, keys, now_ms)
+        if publisher is not None:
+            meeting.stand(publisher)
+        runs = open_run_store(home.runs_file)
+        try:
+            yield Coordinator(home, configuration, keys, log, runs, meeting)
+        finally:
+            log.close()
+            engine.dispose()
+
+
+@asynccontextmanager
+async def serving(coordinator: Coordinator) -> AsyncIterator[ExchangeServer]:
+    """Serve the exchange port and the control socket inside the block."""
+    meeting, keys = coordinator.meeting, coordinator.keys
+    signal = HeadSignal(asyncio.get_running_loop())
+    identity = ServerIdentity(keys.authority, coordinator.configuration.hosts)
+    credentials = server_credentials(keys.authority.pem, identity.current, identity.renewed)
+    exchange = await start_server(meeting, signal, coordinator.configuration.listen, credentials)
+
+    async def stand(publisher: Publisher) -> None:
+        publisher.subscribe(lambda _: signal.notify())
+        await exchange.set_serving(True)
+
+    one_at_a_time = asyncio.Lock()  # a federation is founded once
+
+    async def submit(envelope: bytes, blobs: Sequence[bytes]) -> Bundle:
+        async with one_at_a_time:
+            stood = meeting.stands
+            bundle = await asyncio.to_thread(coordinator.submit, envelope, blobs)
+            if not stood:
+                await stand(meeting.publisher)
+        structlog.get_logger().info("submitted", leaf_index=bundle.leaf_index)
+        return bundle
+
+    if meeting.stands:
+        await stand(meeting.publisher)
+    service = ControlService(submit, coordinator.find_charter, Runner(coordinator.conduct))
+    control = await start_control(coordinator.home.socket, service)
+    try:
+        yield exchange
+    finally:
+        await control.stop(0)
+        await exchange.stop(GRACE_S)
