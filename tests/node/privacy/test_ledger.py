@@ -239,7 +239,7 @@ def _race(path: Path, barrier: Barrier, name: int) -> None:
     """Reserve as many charters as fit, in step with the other process."""
     store = open_store(path)
     for number in range(6):
-        barrier.wait()
+        barrier.wait(20)  # seconds; a dead partner must not hang the test
         try:
             reserve(store, bytes([name, number]) * 16, events={"round": PureEvent(1.1, 1)})
         except LaborfedError as error:
