@@ -1,17 +1,21 @@
 """What crossed the wire, byte for byte, and whether any private value is in it.
 
-Lives here: a channel that records serialised messages both ways, and an exact search over the
+Lives here: interceptors that record serialised messages both ways, and an exact search over the
 recording. Assembled by the demonstration and by tests only; must not know what the bytes mean.
 """
 
 import base64
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
+from google.protobuf.message import Message
 from numpy.typing import NDArray
+
+Record = Callable[[bytes], None]
 
 _LENGTH = struct.Struct("<I")
 _PREFIX = 8  # bytes compared at once as one 64-bit integer
@@ -44,38 +48,46 @@ def recorded(path: Path) -> Iterator[bytes]:
                 yield data
 
 
-class RecordingChannel:
-    """A ``grpc.aio.Channel`` whose serialisers hand each message's bytes to ``record``."""
+def recording_interceptors(record: Record) -> list[grpc.aio.ClientInterceptor]:
+    """Return interceptors that hand every message's serialised bytes, both ways, to ``record``."""
+    return [_UnaryUnary(record), _UnaryStream(record), _StreamStream(record)]
 
-    def __init__(self, channel: Any, record: Callable[[bytes], None]) -> None:
-        self._channel = channel
+
+async def _tapped(messages: AsyncIterable[Message], record: Record) -> AsyncIterator[Message]:
+    async for message in messages:
+        record(message.SerializeToString())
+        yield message
+
+
+class _Recording:
+    def __init__(self, record: Record) -> None:
         self._record = record
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in {"unary_unary", "unary_stream", "stream_unary", "stream_stream"}:
-            return getattr(self._channel, name)
-        make = getattr(self._channel, name)
 
-        def recording(
-            method: str, request_serializer: Any, response_deserializer: Any, **options: Any
-        ) -> Any:
-            def serialise(message: Any) -> bytes:
-                data: bytes = request_serializer(message)
-                self._record(data)
-                return data
+class _UnaryUnary(_Recording, grpc.aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(
+        self, continuation: Any, client_call_details: Any, request: Any
+    ) -> Any:
+        self._record(request.SerializeToString())
+        call = await continuation(client_call_details, request)
+        self._record((await call).SerializeToString())
+        return call
 
-            def deserialise(data: bytes) -> Any:
-                self._record(data)
-                return response_deserializer(data)
 
-            return make(
-                method,
-                request_serializer=serialise,
-                response_deserializer=deserialise,
-                **options,
-            )
+class _UnaryStream(_Recording, grpc.aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(
+        self, continuation: Any, client_call_details: Any, request: Any
+    ) -> Any:
+        self._record(request.SerializeToString())
+        return _tapped(await continuation(client_call_details, request), self._record)
 
-        return recording
+
+class _StreamStream(_Recording, grpc.aio.StreamStreamClientInterceptor):
+    async def intercept_stream_stream(
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        requests = _tapped(request_iterator, self._record)
+        return _tapped(await continuation(client_call_details, requests), self._record)
 
 
 def spellings(value: str) -> frozenset[bytes]:
