@@ -9,7 +9,6 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Executor
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import grpc
 import structlog
@@ -20,6 +19,7 @@ from federation.exchange.client import ExchangeClient
 from node.documents import AcceptedDocuments
 from node.enrolment import checked_certificate
 from node.identity import Association, Home, Identity
+from node.presence import Presence, State
 
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 30.0
@@ -27,23 +27,6 @@ RENEWAL_CHECK_S = 60.0
 
 # Blocking: a message type and a body in, the answer's bytes out.
 Answer = Callable[[str, bytes], bytes]
-
-
-class State(StrEnum):
-    """How this node stands with the coordinator."""
-
-    CONNECTED = "connected"
-    AWAY = "away"
-    DISTRUSTED = "distrusted"
-
-
-@dataclass(frozen=True)
-class Presence:
-    """A state, and for all but CONNECTED the stable reason and a sentence."""
-
-    state: State
-    reason: str = ""
-    sentence: str = ""
 
 
 @dataclass
@@ -67,7 +50,8 @@ class Backoff:
 class Connection:
     """Keeps one city attending. Belongs to one event loop; :meth:`fetch_blob` is for threads.
 
-    ``answer`` runs in ``threads``; ``report`` is called in the loop at every change of presence.
+    ``report`` is called in the loop at every change of presence; requests are answered in
+    ``threads``.
     """
 
     def __init__(
@@ -77,7 +61,6 @@ class Connection:
         identity: Identity,
         association: Association,
         documents: AcceptedDocuments,
-        answer: Answer,
         threads: Executor,
         report: Callable[[Presence], None],
         clock_ms: Callable[[], int],
@@ -88,7 +71,6 @@ class Connection:
         self._identity = identity
         self._endpoint = home.endpoint(association)
         self._documents = documents
-        self._answer = answer
         self._threads = threads
         self._report = report
         self._clock_ms = clock_ms
@@ -98,12 +80,12 @@ class Connection:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._log = structlog.get_logger().bind(division=identity.division)
 
-    async def run(self) -> None:
+    async def run(self, answer: Answer) -> None:
         """Attend until cancelled, session after session; returns only when the log is broken."""
         self._loop = asyncio.get_running_loop()
         while self._documents.distrust is None:
             try:
-                await self._session()
+                await self._session(answer)
             except LaborfedError as error:
                 self._note(error)
             if self._documents.distrust is None:
@@ -126,7 +108,7 @@ class Connection:
         self._log.warning("coordinator_away", reason=error.reason, sentence=error.message)
         self._report(Presence(State.AWAY, error.reason, error.message))
 
-    async def _session(self) -> None:
+    async def _session(self, answer: Answer) -> None:
         """One connection: raises what ended it."""
         credentials = certificates.tls_key_pem(self._identity.tls), self._valid_certificate()
         client = ExchangeClient.connect(self._endpoint, credentials, self._interceptors)
@@ -135,7 +117,7 @@ class Connection:
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._follow(client))
-                    group.create_task(self._attend(client))
+                    group.create_task(self._attend(client, answer))
                     group.create_task(self._renew(client))
             except BaseExceptionGroup as failures:
                 # the first failure ends the session; the others are its cancellations
@@ -148,18 +130,19 @@ class Connection:
         async for bundle in client.follow(documents.next_index, documents.kept_size):
             await asyncio.to_thread(documents.absorb, bundle)
 
-    async def _attend(self, client: ExchangeClient) -> None:
-        await client.attend(self._answer_in_thread, self._attending)
+    async def _attend(self, client: ExchangeClient, answer: Answer) -> None:
+        loop = asyncio.get_running_loop()
+
+        async def handle(message_type: str, body: bytes) -> bytes:
+            return await loop.run_in_executor(self._threads, answer, message_type, body)
+
+        await client.attend(handle, self._attending)
         raise PeerError(Reason.UNREACHABLE, "the coordinator ended the stream")
 
     def _attending(self) -> None:
         self._backoff.reset()
         self._log.info("coordinator_connected")
         self._report(Presence(State.CONNECTED))
-
-    async def _answer_in_thread(self, message_type: str, body: bytes) -> bytes:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._answer, message_type, body)
 
     async def _renew(self, client: ExchangeClient) -> None:
         while True:

@@ -1,0 +1,231 @@
+"""The serving process of one city, put together: store, documents, participant, connection.
+
+Lives here: assembly, the clock, signals and the log's form. Must not know: what a part can do for
+itself.
+"""
+
+import asyncio
+import logging
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+
+import grpc
+import structlog
+
+from federation.acceptance import Limits
+from federation.documents.charter import Charter
+from federation.errors import Misconfigured, Reason
+from node import client_app
+from node.connection import Connection
+from node.consequences import Consequences
+from node.documents import AcceptedDocuments
+from node.gate import Gate
+from node.identity import Association, Home, Identity, open_home
+from node.lock import claimed
+from node.participant import Participant
+from node.policy import load_policy
+from node.presence import Presence, keep_presence
+from node.privacy import ledger
+from node.privacy.measure import discrete_gaussian
+from node.store import feed
+from node.store.engine import Store, open_store
+from node.store.migrations import migrate
+from node.training import CityWork
+
+ANSWERING_THREADS = 4  # requests wait for documents side by side; the participant takes turns
+HOUSEKEEPING_S = 60.0
+
+Clock = Callable[[], int]
+Say = Callable[[str], None]
+
+
+def now_ms() -> int:
+    """Return the system's clock, Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """An enrolled city's open home: everything but the network."""
+
+    home: Home
+    identity: Identity
+    association: Association
+    store: Store
+    documents: AcceptedDocuments
+    clock_ms: Clock
+
+    @property
+    def skew_ms(self) -> int:
+        """How far other clocks may be off, milliseconds."""
+        return self.home.config.clock_skew_s * 1000
+
+    def today(self) -> date:
+        """The date on this machine's clock, in its time zone."""
+        return datetime.fromtimestamp(self.clock_ms() / 1000, UTC).astimezone().date()
+
+
+@contextmanager
+def open_node(home: Home, clock_ms: Clock = now_ms) -> Iterator[Node]:
+    """Claim a home and open its store, schema brought up to date.
+
+    Raises Misconfigured: IN_USE while another process serves it, NOT_APPROVED before enrolment;
+    StorageFault when what is stored does not hold.
+    """
+    association = home.association()
+    if association is None:
+        raise Misconfigured(
+            Reason.NOT_APPROVED,
+            f"{home.path} has joined no federation: labor-node enrol INVITATION",
+        )
+    with claimed(home.lock):
+        identity = home.identity()
+        store = open_store(home.database)
+        try:
+            migrate(store.engine)
+            documents = AcceptedDocuments(
+                store,
+                association.pin,
+                Limits(max_clock_skew_ms=home.config.clock_skew_s * 1000),
+                Consequences(identity.own_keys, clock_ms),
+                clock_ms,
+            )
+            yield Node(home, identity, association, store, documents, clock_ms)
+        finally:
+            store.close()
+
+
+async def attend(
+    node: Node,
+    say: Say,
+    stop: asyncio.Event,
+    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+) -> None:
+    """Keep ``node`` attending until ``stop`` is set.
+
+    ``say`` gets one ``ready`` line at each change of how the node stands with the coordinator.
+    """
+    with ThreadPoolExecutor(ANSWERING_THREADS, thread_name_prefix="answer") as threads:
+        connection = Connection(
+            node.home,
+            identity=node.identity,
+            association=node.association,
+            documents=node.documents,
+            threads=threads,
+            report=PresenceNotes(node, say),
+            clock_ms=node.clock_ms,
+            jitter=random.Random(),  # noqa: S311 spreads reconnections, keeps no secret
+            interceptors=interceptors,
+        )
+        participant = participant_of(node, connection)
+        answer = partial(_answer, participant)
+        work = asyncio.gather(connection.run(answer), keep_house(node))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+        finally:
+            node.documents.close()
+            work.cancel()
+            stopping.cancel()
+            await asyncio.gather(work, stopping, return_exceptions=True)
+
+
+def participant_of(node: Node, connection: Connection) -> Participant:
+    """Return what answers requests for this city."""
+    policy = load_policy(node.home.policy)
+    division = node.identity.division
+    return Participant(
+        division,
+        node.store,
+        node.documents,
+        Gate(node.store, node.identity.signing, division, policy, node.clock_ms),
+        CityWork(node.store, node.home.holdout_key(), node.today),
+        discrete_gaussian,
+        connection.fetch_blob,
+        node.clock_ms,
+    )
+
+
+async def keep_house(node: Node) -> None:
+    """Give back, until cancelled, what charters whose window is over reserved and never used."""
+    while True:
+        await asyncio.to_thread(close_overdue, node)
+        await asyncio.sleep(HOUSEKEEPING_S)
+
+
+def close_overdue(node: Node) -> None:
+    """Close the budget of every charter whose window and the allowed clock skew are over."""
+    with node.store.read() as connection:
+        opened = feed.open_reservations(connection)
+    for charter_digest in opened:
+        found = node.documents.get(charter_digest)
+        charter = None if found is None else found.of(Charter).document
+        if charter is None or node.clock_ms() <= charter.not_after_ms + node.skew_ms:
+            continue
+        with node.store.write() as connection:
+            ledger.close(connection, charter_digest)
+
+
+class PresenceNotes:
+    """Says and stores each change of presence, for people and for ``labor-node status``."""
+
+    def __init__(self, node: Node, say: Say) -> None:
+        self._node = node
+        self._say = say
+        self._last: Presence | None = None
+
+    def __call__(self, presence: Presence) -> None:
+        """Note ``presence`` unless it is the last one noted."""
+        if presence == self._last:
+            return
+        changed = self._last is None or presence.state is not self._last.state
+        self._last = presence
+        with self._node.store.write() as connection:
+            keep_presence(connection, presence, self._node.clock_ms())
+        if changed:
+            self._say(f"ready division={self._node.identity.division} coordinator={presence.state}")
+
+
+def serve(path: Path, say: Say) -> None:
+    """Serve the home at ``path`` until SIGTERM or SIGINT; raises what :func:`open_node` raises."""
+    home = open_home(path)
+    configure_log(home.config.log_level)
+    with open_node(home) as node:
+        asyncio.run(_until_signalled(node, say))
+
+
+async def _until_signalled(node: Node, say: Say) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await attend(node, say, stop)
+    structlog.get_logger().info("stopped", division=node.identity.division)
+
+
+def _answer(participant: Participant, message_type: str, body: bytes) -> bytes:
+    return client_app.invoke(message_type, body, participant)
+
+
+def configure_log(level: str) -> None:
+    """Write events as JSON lines to standard error; no event carries personal data."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
