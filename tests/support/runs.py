@@ -28,16 +28,12 @@ def agreement_key(division: str, nonce: bytes) -> AgreementKey:
 
 @dataclass
 class Kept:
-    """What the coordinator keeps of contributions and sums, by SHA-256 of the bytes."""
+    """The contributions that the coordinator keeps, by SHA-256 of the envelope bytes."""
 
     contributions: dict[bytes, bytes] = field(default_factory=dict)
-    sums: dict[bytes, bytes] = field(default_factory=dict)
 
-    def contribution(self, contribution_digest: bytes) -> bytes | None:
-        return self.contributions.get(contribution_digest)
-
-    def sum(self, sum_digest: bytes) -> bytes | None:
-        return self.sums.get(sum_digest)
+    def contribution(self, wanted: bytes) -> bytes | None:
+        return self.contributions.get(wanted)
 
 
 @dataclass
@@ -138,9 +134,7 @@ class Run:
         parameters: bytes = b"parameters 1",
         following: bytes | None = None,
     ) -> RoundRecord:
-        """Return an unsigned record of the next round; keeps contributions and sum."""
-        sum_bytes = total.astype("<i8").tobytes()
-        self.kept.sums[digest(sum_bytes)] = sum_bytes
+        """Return an unsigned record of the next round; keeps the contributions."""
         self.kept.contributions |= {digest(raw): raw for raw in contributions.values()}
         return RoundRecord(
             charter_digest=self.charter.digest,
@@ -153,7 +147,7 @@ class Run:
                 RecordedContribution(city=city, digest=digest(raw))
                 for city, raw in sorted(contributions.items())
             ),
-            sum_digest=digest(sum_bytes),
+            sum_digest=digest(total.astype("<i8").tobytes()),
             next_parameters_digest=digest(parameters if following is None else following),
             previous_record_digest=self._last_digest,
             closed_ms=self.federation.clock(),
