@@ -17,7 +17,7 @@ from deploy.study.market.arrays import FloatArray, IntArray, Jobs, Workers
 from deploy.study.market.fit import FLEXIBLE, Market, coverage, fit, kilometres
 from deploy.study.market.rule import Rule
 from deploy.study.market.world import World
-from deploy.study.market.written import job_id, positions, worker_id
+from deploy.study.market.written import job_id, positions, posting_title, worker_id
 from federation.codes import occupations
 
 BoolArray = NDArray[np.bool_]
@@ -113,7 +113,7 @@ class Truth:
         for row in job:
             code = self.occupations[jobs.occupation[row]]
             names = (table[code].name, *table[code].aliases)
-            found.append((names[int(jobs.title[row]) % len(names)], *self._tags(jobs, row)))
+            found.append((posting_title(names, int(jobs.title[row])), *self._tags(jobs, row)))
         return found
 
     def worker_words(self, worker: IntArray) -> list[tuple[str, ...]]:

@@ -11,11 +11,12 @@ from scipy.sparse import csr_matrix
 from deploy.study.market import facts
 from deploy.study.market.arrays import FloatArray, IntArray, Jobs, Workers
 from deploy.study.market.fit import (
+    FLEXIBLE,
     Market,
     flat_positions,
     kilometres,
-    pair_coverage,
     paid,
+    pair_coverage,
     skilled,
     stays,
 )
@@ -28,11 +29,12 @@ BLOCK = 512
 #: Postings a worker looks at. Source: 155.8 exposures a user, Zhilian 2019.
 SEEN = 156
 #: Choice of where to apply: weight of a shared word, the same occupation, the same trade, log pay,
-#: a kilometre; noise has unit (Gumbel) scale.
-WORD_PULL, TITLE_PULL, TRADE_PULL, PAY_PULL, KM_PULL = 1.0, 1.2, 2.0, 2.0, 0.08
+#: each wish met, a kilometre; noise has unit (Gumbel) scale.
+WORD_PULL, TITLE_PULL, TRADE_PULL, PAY_PULL = 1.0, 1.2, 2.0, 2.0
+WISH_PULL, KM_PULL = 0.6, 0.08
 #: Shares: applications that follow no search at all, skill failures found before hiring, places
 #: taken by somebody else, engagements whose end was never reported.
-STRAY, INTERVIEWED, TAKEN, UNREPORTED = 0.3, 0.75, 0.06, 0.05
+STRAY, INTERVIEWED, TAKEN, UNREPORTED = 0.25, 0.75, 0.06, 0.05
 MOST_APPLICATIONS = 30
 
 
@@ -70,14 +72,37 @@ def shared_words(market: Market, worker: IntArray, job: IntArray) -> FloatArray:
     return np.asarray((people @ jobs.T).toarray(), dtype=np.float64)
 
 
+def _as_wished(market: Market, worker: IntArray, job: IntArray) -> FloatArray:
+    """Number of stated wishes (hours, shift, contract, insurance) that a posting meets, 0–4."""
+    people, jobs = market.workers, market.jobs
+    wish, shift = people.wish_shift[worker], jobs.shift[job]
+    met = (jobs.hours[job] <= people.wish_hours[worker]).astype(np.float64)
+    met = met + ((wish == 0) | (wish == shift + 1) | (shift == FLEXIBLE))
+    met = met + (jobs.contract[job] >= people.wish_contract[worker])
+    return np.asarray(met + (jobs.insurance[job] >= people.wish_insurance[worker]))
+
+
 def _pull(market: Market, worker: IntArray, seen: IntArray, words: FloatArray) -> FloatArray:
     """(W, S) how much each posting seen attracts each worker."""
     people, jobs, row = market.workers, market.jobs, worker[:, None]
     pull = WORD_PULL * words
     pull = pull + TITLE_PULL * (people.occupation[row] == jobs.occupation[seen])
     pull = pull + TRADE_PULL * (people.trade[row] == jobs.trade[seen])
+    pull = pull + WISH_PULL * _as_wished(market, row, seen)
     pull = pull + PAY_PULL * np.clip(pay_gain(market, row, seen), -1.0, 0.5)
     return np.asarray(pull - KM_PULL * kilometres(market, row, seen))
+
+
+def _seen(
+    market: Market, worker: IntArray, job: IntArray, words: FloatArray, draw: np.random.Generator
+) -> IntArray:
+    """(W, SEEN) columns looked at: half found by searching words and trade, half come across."""
+    same = market.workers.trade[worker][:, None] == market.jobs.trade[job][None, :]
+    found = words + 1.5 * same + draw.random(words.shape)
+    half = min(SEEN // 2, len(job))
+    searched = np.argpartition(-found, half - 1, axis=1)[:, :half]
+    met = draw.integers(0, len(job), (len(worker), SEEN - half))
+    return np.concatenate([np.sort(searched, axis=1), met], axis=1)
 
 
 def applications(
@@ -88,8 +113,9 @@ def applications(
     found: list[tuple[IntArray, IntArray]] = []
     for first in range(0, len(worker), BLOCK):
         rows = worker[first : first + BLOCK]
-        column = draw.integers(0, len(job), (len(rows), SEEN))
-        words = np.take_along_axis(shared_words(market, rows, job), column, axis=1)
+        words = shared_words(market, rows, job)
+        column = _seen(market, rows, job, words, draw)
+        words = np.take_along_axis(words, column, axis=1)
         pull = _pull(market, rows, job[column], words)
         stray = draw.random(len(rows))[:, None] < STRAY
         pull = np.where(stray, 0.4 * pull, pull) + draw.gumbel(size=pull.shape)

@@ -36,12 +36,12 @@ def _ages(draw: np.random.Generator, gig: FloatArray) -> IntArray:
     return (low + draw.random(size) * (high - low)).astype(np.int64)
 
 
-def _moves(draw: np.random.Generator, age: IntArray) -> IntArray:
+def _moves(draw: np.random.Generator, age: IntArray, region: str) -> IntArray:
     """0 no, 1 within the province, 2 anywhere; the old move less, the mean is published."""
     tilt = 1.0 + 0.25 * (42.0 - age) / 20.0
     willing = draw.random(len(age)) < np.clip(facts.MOVERS * tilt / tilt.mean(), 0.0, 0.98)
-    near = draw.random(len(age)) < facts.MOVE_WITHIN_PROVINCE
-    return np.where(willing, np.where(near, 1, 2), 0).astype(np.int64)
+    far = draw.random(len(age)) < facts.LEAVE_PROVINCE[region]
+    return np.where(willing, np.where(far, 2, 1), 0).astype(np.int64)
 
 
 def _skills(
@@ -68,9 +68,9 @@ def _wishes(
 ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """(hours, shift, contract, insurance)."""
     size = len(gig)
-    full = from_table(draw, ((40, 0.15), (48, 0.3), (54, 0.25), (60, 0.2), (72, 0.1)), size)
+    full = from_table(draw, ((40, 0.1), (48, 0.25), (54, 0.25), (60, 0.25), (72, 0.15)), size)
     hours = np.where((gig > 0) & (draw.random(size) < 0.5), draw.integers(4, 9, size) * 5, full)
-    shift = choose(draw, np.array([0.4, 0.48, 0.02, 0.05, 0.05]), size)
+    shift = choose(draw, np.array([0.5, 0.4, 0.02, 0.05, 0.03]), size)
     shift = np.where((gig > 0) & (draw.random(size) < 0.5), 4, shift)
     contract = choose(draw, np.array([0.55, 0.2, 0.25]), size)
     insurance = choose(draw, np.array([0.5, 0.3, 0.2]), size)
@@ -125,13 +125,13 @@ def population(
         wish_contract=contract,
         wish_insurance=insurance,
         max_distance=from_table(draw, DISTANCES, size),
-        move=_moves(draw, age),
+        move=_moves(draw, age, city.region),
         seeking=(draw.random(size) < 0.7).astype(np.int64),
         consent=(draw.random(size) < 0.93).astype(np.int64),
         reservation=wish * np.exp(draw.normal(-0.05, RESERVATION_SD, size)),
         parent=(draw.random(size) < parents).astype(np.int64),
         taste=draw.normal(0.0, 1.0, (size, 4)),
         concept=concept,
-        wording=word(draw, tongue, concept, rule.same_wording),
+        wording=word(draw, tongue, concept, (rule.same_name, rule.same_style)),
         start=start,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deploy.study.market.arrays import FloatArray, IntArray
-from deploy.study.market.vocabulary import Vocabulary
+from deploy.study.market.vocabulary import STYLES, Vocabulary
 
 #: Degrees of latitude per kilometre, and how far people and firms lie from their county's centre.
 DEGREE_KM = 111.2
@@ -35,31 +35,38 @@ def from_table(
 
 @dataclass(frozen=True)
 class Tongue:
-    """How one city words skills: ``favourite[k]`` is the wording most of its employers use."""
+    """How one city words skills: ``favourite[k]`` is the name of skill k most of its employers use,
+    ``style`` the way its portal puts names. ``names[k]`` counts names, ``first[k]`` is the number of
+    the skill's first wording."""
 
     favourite: IntArray
+    style: int
+    names: IntArray
     first: IntArray
-    forms: IntArray
 
 
 def tongues(words: Vocabulary, draw: np.random.Generator, cities: int, same: float) -> list[Tongue]:
-    """One tongue per city; with probability ``same`` a city uses the first listed wording."""
-    forms = np.array([len(concept.wordings) for concept in words.concepts], dtype=np.int64)
-    first = np.concatenate([[0], np.cumsum(forms)[:-1]]).astype(np.int64)
+    """One tongue per city; with probability ``same`` a city uses the first listed name."""
+    names = np.array([len(concept.names) for concept in words.concepts], dtype=np.int64)
+    first = np.concatenate([[0], np.cumsum(names * STYLES)[:-1]]).astype(np.int64)
     found = []
-    for _ in range(cities):
-        own = (draw.random(len(forms)) * forms).astype(np.int64)
-        common = draw.random(len(forms)) < same
-        found.append(Tongue(np.where(common, 0, own), first, forms))
+    for city in range(cities):
+        own = (draw.random(len(names)) * names).astype(np.int64)
+        common = draw.random(len(names)) < same
+        found.append(Tongue(np.where(common, 0, own), city % STYLES, names, first))
     return found
 
 
-def word(draw: np.random.Generator, tongue: Tongue, concept: IntArray, same: float) -> IntArray:
-    """Wording numbers: the city's favourite with probability ``same``, else any of the skill's."""
-    forms = tongue.forms[concept]
-    other = (draw.random(len(concept)) * forms).astype(np.int64)
-    usual = draw.random(len(concept)) < same
-    return tongue.first[concept] + np.where(usual, tongue.favourite[concept], other)
+def word(
+    draw: np.random.Generator, tongue: Tongue, concept: IntArray, same: tuple[float, float]
+) -> IntArray:
+    """Wording numbers: with the probabilities ``same`` the city's favourite name and the city's
+    style, else any of the skill's."""
+    names, size = tongue.names[concept], len(concept)
+    other = (draw.random(size) * names).astype(np.int64)
+    name = np.where(draw.random(size) < same[0], tongue.favourite[concept], other)
+    style = np.where(draw.random(size) < same[1], tongue.style, draw.integers(0, STYLES, size))
+    return tongue.first[concept] + name * STYLES + style
 
 
 def pick_skills(

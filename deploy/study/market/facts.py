@@ -14,9 +14,9 @@ GIG = 8400 / 40200
 GIG_PART_TIME = 0.80
 #: Share of workers who would take work in another city. Source: the source study of gig work.
 MOVERS = 0.763
-#: Share of movers who stay within their province. Source: NBS 2024, inter-province share 0.383 of
-#: those away from home; secondary repost.
-MOVE_WITHIN_PROVINCE = 1 - 0.383
+#: Share of those away from home who leave their province, by its region. Source: NBS survey of migrant
+#: workers 2024, by region of origin; secondary repost.
+LEAVE_PROVINCE = {"east": 0.134, "central": 0.518, "west": 0.446, "northeast": 0.336}
 
 #: Median monthly pay by kind of work, yuan. Sources: NBS 2024 migrant workers by industry (mfg 4978,
 #: construction 5743, wholesale and retail 4362, transport 5635, hospitality 4141, resident services

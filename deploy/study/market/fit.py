@@ -18,6 +18,8 @@ from deploy.study.market.world import World
 DEGREE_KM = 111.2
 NIGHT = (1, 2)
 FLEXIBLE = 3
+#: Hours a week from which work counts as overtime; ratio of pay that shows it depends on results.
+OVERTIME, BY_RESULTS = 50, 1.75
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def skilled(market: Market, worker: IntArray, job: IntArray, covered: FloatArray
     related = world.prepares[people.trade[worker], jobs.trade[job]]
     years = people.experience[worker] * related
     seasoned = np.minimum(people.experience[worker] / rule.practice_years, 1.0)
-    practice = rule.practice * (related - 0.45) * (0.4 + 0.6 * seasoned)
+    practice = rule.practice * (related - rule.practice_from) * (0.4 + 0.6 * seasoned)
     missing = np.clip(jobs.experience[job] - years, 0.0, 4.0)
     ability = covered + practice - world.experience_gap[jobs.trade[job]] * missing
     return np.asarray(expit((ability - rule.covered) / rule.softness))
@@ -163,6 +165,22 @@ def _cover(market: Market, worker: IntArray, job: IntArray) -> FloatArray:
     return np.asarray(rule.cover * short * older)
 
 
+def _customs(market: Market, job: IntArray) -> FloatArray:
+    """What the trade's people are used to: overtime, nights, labour contracts, pay by results."""
+    jobs = market.jobs
+    habits = market.world.customs[jobs.trade[job]]
+    traits = np.stack(
+        [
+            jobs.hours[job] > OVERTIME,
+            np.isin(jobs.shift, NIGHT)[job],
+            jobs.contract[job] == 2,
+            jobs.pay_high[job] > BY_RESULTS * jobs.pay_low[job],
+        ],
+        axis=-1,
+    )
+    return np.asarray((habits * (traits - 0.3)).sum(axis=-1))
+
+
 def stays(market: Market, worker: IntArray, job: IntArray) -> FloatArray:
     """Probability of not quitting within 30 days."""
     people, jobs, rule, world = market.workers, market.jobs, market.rule, market.world
@@ -173,14 +191,15 @@ def stays(market: Market, worker: IntArray, job: IntArray) -> FloatArray:
     idle = (people.experience[worker] * related - jobs.experience[job] > 10) & (gain < 0.1)
     comfort = (
         rule.stay
-        + rule.pay * np.clip(gain, -0.7, rule.pay_ceiling)
+        + rule.pay * world.pay_matters[trade] * np.clip(gain, -0.7, rule.pay_ceiling)
         + world.pleasant[trade]
+        + _customs(market, job)
         + rule.related * (related - 0.5)
         + rule.taste * taste
         - 0.5 * idle
-        - _place(market, worker, job, gain)
-        - _time(market, worker, job)
-        - _cover(market, worker, job)
+        - world.distance_matters[trade] * _place(market, worker, job, gain)
+        - world.time_matters[trade] * _time(market, worker, job)
+        - world.cover_matters[trade] * _cover(market, worker, job)
     )
     return np.asarray(expit(rule.stay_slope * comfort))
 

@@ -22,7 +22,7 @@ from deploy.study.market.vocabulary import Vocabulary
 from federation.codes import divisions
 
 #: Postings per city, (open, past), for a city of size 1.
-POSTINGS = (1500, 2600)
+POSTINGS = (1700, 2600)
 #: Workers of each city whose outcomes are kept from everybody for reporting: share and at least.
 HELD_OUT, HELD_OUT_LEAST = 0.10, 400
 #: Month of the reference day.

@@ -11,14 +11,16 @@ class Rule:
     """One market's true fit and wording habits; effects are in units of log-odds unless said.
 
     ``covered`` is the market's threshold of covered required skills (a share), used by the fit and
-    by the mismatch rate alike. ``same_wording`` is the probability that a worker's tag is worded as
-    the city's employers word it, ``same_dialect`` that a city words a skill as most cities do:
-    these two and ``relocation`` are what the study's figures are calibrated with.
+    by the mismatch rate alike. ``same_name`` and ``same_style`` are the probabilities that a worker's
+    tag has the name and the style that the city's employers prefer, ``same_dialect`` that a city
+    names a skill as most cities do: ``covered``, these and ``relocation`` are what the study's
+    figures are calibrated with.
     """
 
     world_seed: int
     covered: float
-    same_wording: float
+    same_name: float
+    same_style: float
     same_dialect: float
     relocation: float
     #: Width of the skill threshold (share of skills) and weight of the weakest required skill.
@@ -28,13 +30,15 @@ class Rule:
     general_weight: float = 0.35
     #: How far related practice moves ability (share of skills), and years until it counts in full.
     practice: float = 0.35
+    #: Relatedness of trades (0–1) at which practice neither helps nor hurts.
+    practice_from: float = 0.35
     practice_years: float = 3.0
     #: Pay: slope on log pay over the reservation wage, where it saturates, share that is per hour.
     pay: float = 2.4
     pay_ceiling: float = 0.35
     hourly: float = 0.0
     #: Staying: level, slope of the sum, liking for related work, spread of each worker's taste.
-    stay: float = 1.5
+    stay: float = 1.9
     stay_slope: float = 1.5
     related: float = 1.6
     taste: float = 0.7
@@ -61,13 +65,19 @@ class Rule:
 
 
 DEVELOPMENT = Rule(
-    world_seed=20220101, covered=0.55, same_wording=0.45, same_dialect=0.5, relocation=0.6
+    world_seed=20220101,
+    covered=0.6,
+    same_name=0.6,
+    same_style=0.3,
+    same_dialect=0.5,
+    relocation=0.6,
 )
 #: Another fit: the weakest required skill counts, pay is weighed by the hour, other strengths.
 REPORTING = Rule(
     world_seed=20230607,
     covered=0.50,
-    same_wording=0.45,
+    same_name=0.6,
+    same_style=0.3,
     same_dialect=0.5,
     relocation=0.6,
     weakest=0.35,

@@ -7,7 +7,7 @@ import numpy as np
 
 from deploy.study.market import facts
 from deploy.study.market.arrays import FloatArray, IntArray, Jobs
-from deploy.study.market.cities import ELSEWHERE, City
+from deploy.study.market.cities import City
 from deploy.study.market.draws import (
     Tongue,
     choose,
@@ -25,15 +25,15 @@ from deploy.study.market.world import GIG_TRADES, PAY_KIND, World
 POSTINGS_PER_EMPLOYER = 3.0
 OPEN_DAYS = 45
 PAST_DAYS = (60, 425)
-#: How strongly an employer keeps to the city's usual wording.
-EMPLOYER_WORDING = 0.75
+#: How strongly an employer keeps to the city's usual names and style.
+EMPLOYER_WORDING = (0.75, 0.6)
 #: Popularity of general skills: the k-th most usual one weighs k**-GENERAL_DECAY.
 GENERAL_DECAY = 1.0
 
 
 def trade_shares(words: Vocabulary, city: City) -> FloatArray:
     """Share of each trade among the city's postings."""
-    weights = np.array([city.strong.get(trade, ELSEWHERE) for trade in words.trades])
+    weights = np.array([city.weight(trade) for trade in words.trades])
     return np.asarray(weights / weights.sum())
 
 
@@ -77,7 +77,7 @@ def _terms(
     size = len(gig)
     part_time = gig * (draw.random(size) < facts.GIG_PART_TIME)
     hours = np.where(
-        part_time > 0, draw.integers(3, 8, size) * 5, 40 + draw.integers(0, 9, size) * 4
+        part_time > 0, draw.integers(3, 8, size) * 5, 40 + draw.binomial(8, 0.35, size) * 4
     )
     shift = choose(draw, np.array([0.62, 0.1, 0.28]), size)
     shift = np.where((gig > 0) & (draw.random(size) < 0.7), 3, shift)
@@ -89,11 +89,11 @@ def _terms(
 def _skills(
     words: Vocabulary, world: World, draw: np.random.Generator, occupation: IntArray
 ) -> tuple[IntArray, IntArray]:
-    """(flat concepts, start): two to five skills of the occupation, none to two that anyone lists."""
+    """(flat concepts, start): two to five skills of the occupation, one to three that anyone lists."""
     size = len(occupation)
     own = pick_skills(draw, world.profile, occupation, draw.integers(2, 6, size))
     anyone = pick_skills(
-        draw, general_weights(words), np.zeros(size, dtype=np.int64), draw.integers(0, 3, size)
+        draw, general_weights(words), np.zeros(size, dtype=np.int64), draw.integers(1, 4, size)
     )
     return ragged(np.concatenate([own, anyone]), size, len(words.concepts))
 

@@ -69,7 +69,9 @@ class World:
     ``prepares[a, b]`` (T, T): how far practice in trade a counts in b, 0–1. ``profile[o, k]``
     (O, K): weight of concept k in occupation o. Per trade: ``experience_gap`` (cost of a missing
     year, share of skills), ``pleasant`` (log-odds of staying), ``arrears`` (log-odds), ``flavour``
-    (T, 4) what tastes refer to.
+    (T, 4) what tastes refer to, and how much more than usual pay, time, cover and distance matter
+    (factors round 1). ``customs`` (T, 4): liking, in log-odds, of overtime (it is paid), of nights,
+    of a labour contract and of pay that depends on results, as each trade is used to.
     """
 
     stands_in: FloatArray
@@ -79,6 +81,11 @@ class World:
     pleasant: FloatArray
     arrears: FloatArray
     flavour: FloatArray
+    pay_matters: FloatArray
+    time_matters: FloatArray
+    cover_matters: FloatArray
+    distance_matters: FloatArray
+    customs: FloatArray
 
 
 def _stands_in(words: Vocabulary, draw: np.random.Generator) -> FloatArray:
@@ -90,11 +97,13 @@ def _stands_in(words: Vocabulary, draw: np.random.Generator) -> FloatArray:
     family = np.array([names.index(concept.family) for concept in words.concepts])
     same_family = family[:, None] == family[None, :]
     same_trade = trade[:, None] == trade[None, :]
-    near = draw.uniform(0.35, 0.75, (count, count))
-    far = draw.uniform(0.0, 0.7, (count, count)) ** 1.3
-    linked = draw.random((len(names), len(names))) < 0.12
-    hidden = linked[family[:, None], family[None, :]] * draw.uniform(0.2, 0.75, (count, count))
-    related = np.where(same_family, np.where(same_trade, near, far), hidden)
+    near = draw.normal(0.6, 0.1, (count, count))
+    far = draw.normal(0.45, 0.12, (count, count))
+    linked = (draw.random((len(names), len(names))) < 0.15) * draw.uniform(
+        0.3, 0.75, (1, len(names))
+    )
+    hidden = linked[family[:, None], family[None, :]] * draw.uniform(0.7, 1.1, (count, count))
+    related = np.clip(np.where(same_family, np.where(same_trade, near, far), hidden), 0.0, 0.9)
     kin = (parent[:, None] == np.arange(count)) | (parent[None, :] == np.arange(count)[:, None])
     related = np.maximum(related, kin * draw.uniform(0.5, 0.8, (count, count)))
     anyone = trade < 0
@@ -108,8 +117,8 @@ def _prepares(words: Vocabulary, stands_in: FloatArray, draw: np.random.Generato
     cores = [np.array(core) for core in words.core]
     shared = np.array([[stands_in[np.ix_(a, b)].max(axis=0).mean() for b in cores] for a in cores])
     count = len(cores)
-    ways = (draw.random((count, count)) < 0.16) * draw.uniform(0.4, 0.8, (count, count))
-    known = 0.55 * shared + 0.2 * draw.random((count, count))
+    ways = (draw.random((count, count)) < 0.22) * draw.uniform(0.5, 0.9, (count, count))
+    known = 0.4 * shared + 0.2 * draw.random((count, count))
     mixed = np.clip(np.maximum(known, ways), 0.0, 0.95)
     np.fill_diagonal(mixed, 1.0)
     return np.asarray(mixed)
@@ -120,9 +129,9 @@ def _profile(words: Vocabulary, draw: np.random.Generator) -> FloatArray:
     weights = np.zeros((len(words.occupations), len(words.concepts)))
     for number, trade in enumerate(words.trade_of):
         core = list(words.core[trade])
-        weights[number, core] = draw.lognormal(0.0, 1.1, len(core))
+        weights[number, core] = draw.lognormal(0.0, 1.3, len(core))
         tail = list(words.tail[number])
-        weights[number, tail] = 0.35 * draw.lognormal(0.0, 0.5, len(tail))
+        weights[number, tail] = 0.8 * draw.lognormal(0.0, 0.8, len(tail))
     return weights
 
 
@@ -137,8 +146,13 @@ def build(words: Vocabulary, seed: int) -> World:
         stands_in=stands_in,
         prepares=_prepares(words, stands_in, draw),
         profile=_profile(words, draw),
-        experience_gap=np.maximum(draw.normal(0.03, 0.05, count), 0.0),
-        pleasant=draw.normal(0.0, 0.7, count),
+        experience_gap=np.maximum(draw.normal(0.03, 0.06, count), 0.0),
+        pleasant=draw.normal(0.0, 1.2, count),
         arrears=arrears,
         flavour=draw.normal(0.0, 0.5, (count, 4)),
+        pay_matters=draw.lognormal(0.0, 0.6, count),
+        time_matters=draw.lognormal(0.0, 0.6, count),
+        cover_matters=draw.lognormal(0.0, 0.6, count),
+        distance_matters=draw.lognormal(0.0, 0.4, count),
+        customs=draw.normal(0.0, 1.0, (count, 4)) * np.array([1.1, 0.9, 0.8, 0.6]),
     )

@@ -32,17 +32,27 @@ TODAY = date(2026, 9, 15)
 WISH_CONTRACTS = ("any", "service", "labour")
 WISH_INSURANCES = ("any", "injury", "full")
 
+#: What postings put round an occupation's name; half of them nothing.
+ADORNMENTS = (
+    ("急聘", ""),
+    ("诚聘", ""),
+    ("", "（包吃住）"),
+    ("", "（五险一金）"),
+    ("高薪", ""),
+    ("", "/可日结"),
+) + (("", ""),) * 6
+
 JOBS = (
-    "job_id,title,occupation,employer_id,employer_name,division,longitude,latitude,skills,"
-    "experience_years,pay_low,pay_high,hours_per_week,shift,contract,insurance,openings,posted_on,"
-    "closes_on,contact,description"
-).split(",")
+    "job_id title occupation employer_id employer_name division longitude latitude skills "
+    "experience_years pay_low pay_high hours_per_week shift contract insurance openings "
+    "posted_on closes_on contact description"
+).split()
 WORKERS = (
-    "worker_id,name,id_number,phone,gender,birth_date,division,longitude,latitude,address,"
-    "occupation,skills,experience_years,wish_pay,wish_hours,wish_shift,wish_contract,"
-    "wish_insurance,max_distance_km,move,seeking,consent_training,note"
-).split(",")
-OUTCOMES = "outcome_id,worker_id,job_id,event,occurred_on".split(",")
+    "worker_id name id_number phone gender birth_date division longitude latitude address "
+    "occupation skills experience_years wish_pay wish_hours wish_shift wish_contract "
+    "wish_insurance max_distance_km move seeking consent_training note"
+).split()
+OUTCOMES = ["outcome_id", "worker_id", "job_id", "event", "occurred_on"]
 
 README = """合成劳动力市场 · SYNTHETIC LABOUR MARKET
 
@@ -64,6 +74,13 @@ def job_id(city: str, number: int) -> str:
 def worker_id(city: str, number: int) -> str:
     """Identifier of a worker within their city."""
     return f"W{city}{number:06d}"
+
+
+def posting_title(names: Sequence[str], number: int) -> str:
+    """One of the occupation's names, half of the time adorned as postings are."""
+    rest, picked = divmod(number, len(names))
+    before, after = ADORNMENTS[rest % len(ADORNMENTS)]
+    return f"{before}{names[picked]}{after}"
 
 
 def _day(offset: int) -> str:
@@ -97,10 +114,9 @@ def _job_rows(drawn: Drawn, city: int, rows: IntArray) -> Iterator[tuple[object,
     jobs, code = drawn.market.jobs, drawn.cities[city].code
     counties, wordings, titles = _counties(code), _wordings(drawn), _titles(drawn)
     for number, row in enumerate(rows):
-        names = titles[jobs.occupation[row]]
         employer = int(jobs.employer[row])
         county_code, county = counties[jobs.county[row]]
-        title = names[int(jobs.title[row]) % len(names)]
+        title = posting_title(titles[jobs.occupation[row]], int(jobs.title[row]))
         yield (
             job_id(code, number),
             title,
