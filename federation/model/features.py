@@ -47,10 +47,11 @@ FEATURES: Final = (
     Feature("insurance_short", "insurance", -0.3, True),
     Feature("insurance_none", "insurance", 0.0, True),
     Feature("insurance_full", "insurance", 0.0, True),
-    Feature("distance_within", "distance", -0.3, True),
-    Feature("distance_beyond", "distance", -0.3),
-    Feature("move_unwilling", "distance", -1.0),
-    Feature("move_far", "distance", 0.0),
+    Feature("distance_share", "distance", -0.3, True),
+    Feature("distance_beyond", "distance", -1.0),
+    # no city sees outcomes elsewhere: these two keep their public start, common sense not data
+    Feature("move_unwilling", "distance", -6.0),
+    Feature("move_willing", "distance", -0.5),
     Feature("recency", "recency", 0.0),
 )
 

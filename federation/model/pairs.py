@@ -241,12 +241,13 @@ def willing(people: WorkerTable, jobs: JobTable) -> Booleans:
 
 
 def _distance_features(people: WorkerTable, jobs: JobTable) -> dict[str, Floats]:
-    ratio = distance_km(people.place, jobs.place) / np.maximum(people.distance, 1)
-    beyond = ratio > 1
-    moves = willing(people, jobs)
+    share = distance_km(people.place, jobs.place) / np.maximum(people.distance, 1)
+    # digits one to four name the prefecture (GB/T 2260)
+    home = people.place.division // 100 == jobs.place.division // 100
+    beyond, moves = share > 1, willing(people, jobs)
     return {
-        "distance_within": np.minimum(ratio, 1),
-        "distance_beyond": np.where(moves, 0, np.clip(np.log2(np.maximum(ratio, 1)) / 3, 0, 1)),
-        "move_unwilling": (beyond & ~moves).astype(np.float64),
-        "move_far": (beyond & moves).astype(np.float64),
+        "distance_share": np.where(home, np.minimum(share / 2, 1), 0),
+        "distance_beyond": (home & beyond).astype(np.float64),
+        "move_unwilling": (~home & beyond & ~moves).astype(np.float64),
+        "move_willing": (~home & beyond & moves).astype(np.float64),
     }
