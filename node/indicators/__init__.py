@@ -1,0 +1,1 @@
+"""How a city counts what an indicator declares."""
