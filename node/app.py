@@ -27,6 +27,7 @@ from federation.errors import Misconfigured, Reason
 from node import client_app
 from node.connection import Connection
 from node.consequences import Consequences
+from node.contribution import Figures
 from node.documents import AcceptedDocuments
 from node.gate import Gate
 from node.identity import Association, Home, Identity, open_home
@@ -128,32 +129,42 @@ async def attend(
         )
         participant = participant_of(node, connection)
         answer = partial(_answer, participant)
-        work = asyncio.gather(connection.run(answer), keep_house(node))
         stopping = asyncio.create_task(stop.wait())
+        work = [
+            asyncio.create_task(connection.run(answer)),
+            asyncio.create_task(keep_house(node)),
+        ]
         try:
-            await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                work.result()
+            await _first_end(stopping, *work)
         finally:
             node.documents.close()
-            work.cancel()
-            stopping.cancel()
-            await asyncio.gather(work, stopping, return_exceptions=True)
+            for task in (stopping, *work):
+                task.cancel()
+            await asyncio.gather(stopping, *work, return_exceptions=True)
+
+
+async def _first_end(stopping: "asyncio.Task[bool]", *work: "asyncio.Task[None]") -> None:
+    """Return when told to stop; raise what work fails with. Work that ends well is let be."""
+    pending: set[asyncio.Task[bool] | asyncio.Task[None]] = {stopping, *work}
+    while stopping in pending:
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
 
 
 def participant_of(node: Node, connection: Connection) -> Participant:
     """Return what answers requests for this city."""
     policy = load_policy(node.home.policy)
-    division = node.identity.division
+    division, fetch = node.identity.division, connection.fetch_blob
+    work = CityWork(node.store, node.home.holdout_key(), node.today)
     return Participant(
-        division,
-        node.store,
-        node.documents,
-        Gate(node.store, node.identity.signing, division, policy, node.clock_ms),
-        CityWork(node.store, node.home.holdout_key(), node.today),
-        discrete_gaussian,
-        connection.fetch_blob,
-        node.clock_ms,
+        city=division,
+        store=node.store,
+        documents=node.documents,
+        gate=Gate(node.store, node.identity.signing, division, policy, node.clock_ms),
+        figures=Figures(node.store, work, discrete_gaussian, fetch),
+        fetch_blob=fetch,
+        clock_ms=node.clock_ms,
     )
 
 

@@ -1,0 +1,238 @@
+"""The only way out: the only holder of the city's signing key, and what may pass under it.
+
+Lives here: policy → budget → egress entry → signature → stored answer, in that order, and the
+table of what may leave. Must not know: how an answer is computed, or who carries it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from sqlalchemy import Connection
+
+from federation.acceptance import Accepted
+from federation.crypto.envelope import sign
+from federation.crypto.keys import SigningKey, digest
+from federation.documents.charter import Charter
+from federation.documents.exchanged import Consent, Contribution, Refusal, Vote
+from federation.documents.types import Document
+from federation.errors import Reason, Refused
+from federation.privacy.accounting import compose
+from federation.rounds.terms import budget_kind, charter_events
+from federation.wire.codec import encode_document, encode_envelope
+from node.policy import Case, Decision, Policy, Verdict, decide
+from node.privacy import ledger
+from node.records import Grade
+from node.store import answers, egress, runs
+from node.store.answers import Question
+from node.store.egress import Departure
+from node.store.engine import Store
+
+COORDINATOR = "coordinator"
+CONSENT_ROUND = 0  # consents are answered once per attempt, before its first round
+
+Step = Callable[[Connection], None]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """How a document may leave: its grade, and whether it must be charged to the budget."""
+
+    grade: Grade
+    charged: bool
+
+
+# Whatever is not here does not leave. Charged documents carry noised sums of records, the others
+# carry nothing that depends on a record.
+PASSAGES: Mapping[type[Document], Passage] = MappingProxyType(
+    {
+        Consent: Passage(Grade.PUBLIC, charged=False),
+        Refusal: Passage(Grade.PUBLIC, charged=False),
+        Contribution: Passage(Grade.PUBLIC, charged=True),
+        Vote: Passage(Grade.PUBLIC, charged=True),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Charge:
+    """A touched budget event, made by :meth:`Gate.charge`; ``touch`` is its number in the ledger.
+
+    ``key``: 32 bytes, the attempt's nonce; in an evaluation the candidate's digest, as its one
+    noised value serves every attempt.
+    """
+
+    charter_digest: bytes
+    kind: str
+    key: bytes
+    round: int
+    touch: int
+
+
+class Gate:
+    """Lets envelopes of one city out. Nothing it returns exists before its entry is committed."""
+
+    def __init__(
+        self, store: Store, key: SigningKey, city: str, policy: Policy, clock_ms: Callable[[], int]
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._city = city
+        self._policy = policy
+        self._clock_ms = clock_ms
+
+    def answered(self, question: Question, request_digest: bytes) -> bytes | None:
+        """The bytes that answered this request before, None when there are none.
+
+        Raises Refused(ANSWERED) when the question was answered to another request.
+        """
+        with self._store.read() as connection:
+            return answers.committed_answer(connection, question, request_digest)
+
+    def consent(self, charter: Accepted[Charter], consent: Consent, request_digest: bytes) -> bytes:
+        """Ask policy, reserve the whole charter's budget and let the consent out.
+
+        Raises Refused with the policy's reason, AWAITING_PERSON, BUDGET, CHARTER_CLOSED or
+        ANSWERED; the question to a person is kept.
+        """
+        # composing takes most of a second the first time: not under the store's write lock
+        cost = compose(charter_events(charter.document).values(), charter.document.privacy.delta)
+        with self._store.write() as connection:
+            decision = self._decide(connection, charter, cost)
+            if decision.verdict is Verdict.ACCEPT:
+                self._reserve(connection, charter)
+                runs.see_attempt(
+                    connection, charter.digest, consent.attempt_nonce, self._clock_ms()
+                )
+                question = Question(consent.attempt_nonce, CONSENT_ROUND, "consent")
+                envelope = self._out(connection, consent, charter.digest, None)
+                return self._once(connection, question, request_digest, envelope)
+        raise Refused(decision.reason or Reason.POLICY, decision.sentence)
+
+    def charge(
+        self, charter_digest: bytes, kind: str, key: bytes, round_number: int, also: Step
+    ) -> Charge:
+        """Spend one reserved event, durably, before records are read; ``also`` commits with it.
+
+        The same (kind, key, round) is spent once. Raises what :func:`node.privacy.ledger.touch`
+        raises.
+        """
+        with self._store.write() as connection:
+            touch = ledger.touch(connection, charter_digest, kind, key, round_number)
+            also(connection)
+        return Charge(charter_digest, kind, key, round_number, touch)
+
+    def vote(self, vote: Vote, charge: Charge, also: Step) -> bytes:
+        """Let a vote out; ``also`` commits with it.
+
+        Raises Refused(BUDGET) unless ``charge`` pays for its candidate.
+        """
+        with self._store.write() as connection:
+            also(connection)
+            self._check_paid(connection, charge, vote.charter_digest, vote.candidate_digest)
+            return self._out(connection, vote, vote.charter_digest, charge)
+
+    def contribute(
+        self, contribution: Contribution, charge: Charge, request_digest: bytes
+    ) -> bytes:
+        """Let a contribution out, once.
+
+        Raises Refused(BUDGET) unless ``charge`` pays for exactly this attempt and round,
+        Refused(ANSWERED) when another answer to the round exists.
+        """
+        evaluated = contribution.kind == "evaluation"
+        key = contribution.parameters_digest if evaluated else contribution.attempt_nonce
+        question = Question(contribution.attempt_nonce, contribution.round, contribution.kind)
+        with self._store.write() as connection:
+            if charge.kind != budget_kind(contribution.kind) or charge.round != contribution.round:
+                raise _unpaid()
+            self._check_paid(connection, charge, contribution.charter_digest, key)
+            envelope = self._out(connection, contribution, contribution.charter_digest, charge)
+            return self._once(connection, question, request_digest, envelope)
+
+    def refuse(self, refusal: Refusal) -> bytes:
+        """Let a refusal out; it is not kept, as the next answer may be another."""
+        with self._store.write() as connection:
+            return self._out(connection, refusal, refusal.charter_digest or None, None)
+
+    def _decide(self, connection: Connection, charter: Accepted[Charter], cost: float) -> Decision:
+        now_ms = self._clock_ms()
+        person = runs.person_decision(connection, charter.digest)
+        after = ledger.year_after(
+            connection,
+            charter.digest,
+            year=_year(now_ms),
+            events=charter_events(charter.document),
+            delta=self._policy.budget.delta,
+        )
+        state = None if person is None else person.state
+        decision = decide(self._policy, Case(charter.document, cost, after, now_ms, state))
+        if decision.verdict is Verdict.ASK:
+            runs.ask_person(connection, charter.digest, now_ms)
+        return decision
+
+    def _reserve(self, connection: Connection, charter: Accepted[Charter]) -> None:
+        ledger.reserve(
+            connection,
+            charter.digest,
+            purpose=charter.document.purpose,
+            year=_year(self._clock_ms()),
+            events=charter_events(charter.document),
+            allowance=self._policy.allowance,
+        )
+
+    def _check_paid(
+        self, connection: Connection, charge: Charge, charter_digest: bytes, key: bytes
+    ) -> None:
+        # An event that was never touched gets a number of its own here, which cannot be the
+        # charge's; raising takes the touch back with the transaction.
+        touch = ledger.touch(connection, charter_digest, charge.kind, key, charge.round)
+        if touch != charge.touch:
+            raise _unpaid()
+
+    def _out(
+        self,
+        connection: Connection,
+        document: Document,
+        charter_digest: bytes | None,
+        charge: Charge | None,
+    ) -> bytes:
+        passage = PASSAGES.get(type(document))
+        if passage is None:
+            raise Refused(Reason.POLICY, f"no {type(document).__name__} leaves this city")
+        if passage.charged != (charge is not None):
+            raise _unpaid()
+        # the entry names the digest of what is signed, so the signature is made first; no byte of
+        # it is returned before the transaction that holds the entry has committed
+        payload_type, payload = encode_document(document)
+        envelope = encode_envelope(sign(payload_type, payload, self._key))
+        departure = Departure(
+            at_ms=self._clock_ms(),
+            payload_type=payload_type,
+            envelope_digest=digest(envelope),
+            charter_digest=charter_digest,
+            grade=passage.grade,
+            bytes=len(envelope),
+            destination=COORDINATOR,
+            budget_touch=None if charge is None else charge.touch,
+        )
+        egress.record(connection, departure)
+        return envelope
+
+    def _once(
+        self, connection: Connection, question: Question, request_digest: bytes, envelope: bytes
+    ) -> bytes:
+        if answers.committed_answer(connection, question, request_digest) is not None:
+            raise Refused(Reason.ANSWERED, "this request was answered meanwhile")
+        return answers.commit_answer(
+            connection, question, request_digest, envelope, at_ms=self._clock_ms()
+        )
+
+
+def _unpaid() -> Refused:
+    return Refused(Reason.BUDGET, "the gate: no budget event was spent for this answer")
+
+
+def _year(now_ms: int) -> int:
+    return datetime.fromtimestamp(now_ms / 1000, UTC).year

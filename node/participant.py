@@ -1,0 +1,275 @@
+"""A city's side of a run: what is asked, checked in order, and answered once.
+
+Lives here: the order of checks of design §7 before a consent or a contribution. Must not know:
+transport, queries of records, or how a document was accepted.
+"""
+
+import threading
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from federation.acceptance import Accepted
+from federation.crypto.keys import AgreementKey, digest
+from federation.documents.charter import Charter
+from federation.documents.exchanged import Consent, ConsentRequest, Refusal, RoundRequest
+from federation.documents.runs import Closure, DropRecord, Roster, RoundRecord
+from federation.documents.types import TYPE_OF, Document, PayloadType
+from federation.errors import (
+    CallerError,
+    LaborfedError,
+    Malformed,
+    PeerError,
+    Reason,
+    Refused,
+)
+from federation.rounds import terms
+from federation.rounds.aggregate import State, from_bytes, to_bytes
+from federation.wire.codec import decode_envelope
+from node.attempts import Attempt, Rostered
+from node.contribution import Figures, keep_evaluation, masked, vote_on
+from node.documents import AcceptedDocuments
+from node.gate import CONSENT_ROUND, Charge, Gate
+from node.replay import FetchBlob, Reached, state_before
+from node.store import runs
+from node.store.answers import Question
+from node.store.engine import Store
+from node.store.runs import RunState
+
+# How far a request may run ahead of the log's feed, seconds.
+MOST_WAIT_S = 30.0
+# Said instead of anything that a fault of this node's own machinery would say.
+OWN_FAULT = "this city could not answer"
+
+Request = ConsentRequest | RoundRequest
+
+
+class Participant:
+    """Answers the conductor's requests for one city; threads take turns.
+
+    ``fetch_blob`` returns public bytes by their SHA-256; ``wait_s``: how long a document may take
+    to arrive by the feed.
+    """
+
+    def __init__(
+        self,
+        *,
+        city: str,
+        store: Store,
+        documents: AcceptedDocuments,
+        gate: Gate,
+        figures: Figures,
+        fetch_blob: FetchBlob,
+        clock_ms: Callable[[], int],
+        wait_s: float = MOST_WAIT_S,
+    ) -> None:
+        self._city = city
+        self._store = store
+        self._documents = documents
+        self._gate = gate
+        self._figures = figures
+        self._fetch_blob = fetch_blob
+        self._clock_ms = clock_ms
+        self._wait_s = wait_s
+        self._turn = threading.Lock()
+        self._attempts: dict[bytes, Attempt] = {}
+        self._closed: set[bytes] = set()
+        self._dropped: set[bytes] = set()
+        documents.subscribe(self._note)
+        for closure in documents.of_type(Closure):
+            self._leave(closure.document.charter_digest, self._closed)
+        for drop in documents.of_type(DropRecord):
+            if city in drop.document.cities:
+                self._leave(drop.document.charter_digest, self._dropped)
+
+    def answer(self, body: bytes) -> bytes:
+        """Return the signed answer to a signed request: consent, contribution or refusal."""
+        request: Request | None = None
+        try:
+            request = self._open(body)
+            if isinstance(request, ConsentRequest):
+                return self._consent(request, digest(body))
+            return self._contribute(request, digest(body))
+        except LaborfedError as error:
+            return self._refuse(request, error)
+
+    def _open(self, body: bytes) -> Request:
+        asked = decode_envelope(body).payload_type
+        kind: type[ConsentRequest] | type[RoundRequest] = RoundRequest
+        if asked == PayloadType.CONSENT_REQUEST:
+            kind = ConsentRequest
+        return self._documents.in_run(body, TYPE_OF[kind]).of(kind).document
+
+    def _refuse(self, request: Request | None, error: LaborfedError) -> bytes:
+        told = error.message if isinstance(error, CallerError | PeerError) else OWN_FAULT
+        return self._gate.refuse(
+            Refusal(
+                charter_digest=request.charter_digest if request else b"",
+                attempt_nonce=request.attempt_nonce if request else b"",
+                city=self._city,
+                reason=error.reason,
+                message=told[:1024],
+            )
+        )
+
+    def _note(self, accepted: Accepted[Document]) -> None:
+        match accepted.document:
+            case Closure(charter_digest=charter_digest):
+                self._leave(charter_digest, self._closed)
+            case DropRecord(charter_digest=charter_digest, cities=cities) if self._city in cities:
+                self._leave(charter_digest, self._dropped)
+
+    def _leave(self, charter_digest: bytes, why: set[bytes]) -> None:
+        why.add(charter_digest)
+        self._attempts.pop(charter_digest, None)
+        self._figures.work.forget(charter_digest)
+
+    def _check_open(self, charter: Accepted[Charter]) -> None:
+        if charter.digest in self._closed:
+            raise Refused(Reason.CHARTER_CLOSED, "this charter's run is closed")
+        if charter.digest in self._dropped:
+            raise Refused(Reason.DROPPED, "this city was dropped from the run")
+        bounds = charter.document
+        if not bounds.not_before_ms <= self._clock_ms() < bounds.not_after_ms:
+            raise Refused(Reason.CHARTER_WINDOW, "the charter's window is not open")
+
+    def _consent(self, request: ConsentRequest, request_digest: bytes) -> bytes:
+        charter = self._charter(request.charter_digest)
+        self._documents.wait_for(request.membership_digest, self._wait_s)
+        with self._turn:
+            self._check_open(charter)
+            if request.membership_digest != self._documents.trust.current_digest:
+                raise Refused(Reason.WRONG_BINDING, "the membership named is not in force")
+            question = Question(request.attempt_nonce, CONSENT_ROUND, "consent")
+            given = self._gate.answered(question, request_digest)
+            if given is not None:
+                self._attempt(request)
+                return given
+            self._figures.work.supports(charter.document)
+            return self._join(request, charter, request_digest)
+
+    def _charter(self, charter_digest: bytes) -> Accepted[Charter]:
+        try:
+            return self._documents.wait_for(charter_digest, self._wait_s).of(Charter)
+        except PeerError:
+            raise Refused(Reason.CHARTER_UNKNOWN, "this city knows no such charter") from None
+
+    def _join(
+        self, request: ConsentRequest, charter: Accepted[Charter], request_digest: bytes
+    ) -> bytes:
+        key = AgreementKey.generate()
+        consent = Consent(
+            charter_digest=request.charter_digest,
+            attempt_nonce=request.attempt_nonce,
+            membership_digest=request.membership_digest,
+            city=self._city,
+            agreement_key=key.public,
+            consented_ms=self._clock_ms(),
+        )
+        envelope = self._gate.consent(charter, consent, request_digest)
+        before = self._attempts.get(charter.digest)
+        self._attempts[charter.digest] = Attempt(
+            city=self._city,
+            nonce=request.attempt_nonce,
+            charter=charter,
+            membership_digest=request.membership_digest,
+            key=key,
+            consent=envelope,
+            state=before.state if before else None,
+        )
+        return envelope
+
+    def _attempt(self, request: Request) -> Attempt:
+        attempt = self._attempts.get(request.charter_digest)
+        if attempt is None:
+            raise Refused(Reason.KEYS_LOST, "this city holds no key of this attempt")
+        attempt.check_own(request)
+        return attempt
+
+    def _contribute(self, request: RoundRequest, request_digest: bytes) -> bytes:
+        charter = self._charter(request.charter_digest)
+        roster, record = self._awaited(request)
+        with self._turn:
+            self._check_open(charter)
+            question = Question(request.attempt_nonce, request.round, request.kind)
+            given = self._gate.answered(question, request_digest)
+            if given is not None:
+                return given
+            attempt = self._attempt(request)
+            rostered = attempt.enter(roster, self._documents.trust)
+            attempt.check_order(rostered.roster, request)
+            if attempt.answered and record is not None:
+                attempt.check_recorded(record)
+            state = attempt.state = self._state(attempt, request)
+            charge = self._charge(charter.digest, request, state)
+            envelope = self._answer(attempt, rostered, request, charge, request_digest)
+            attempt.answered, attempt.sent = request.round, digest(envelope)
+            return envelope
+
+    def _awaited(self, request: RoundRequest) -> tuple[Accepted[Roster], RoundRecord | None]:
+        """What the request names, once the feed has it: waited for outside the turn."""
+        roster = self._documents.wait_for(request.roster_digest, self._wait_s).of(Roster)
+        if not request.previous_record_digest:
+            return roster, None
+        found = self._documents.wait_for(request.previous_record_digest, self._wait_s)
+        return roster, found.of(RoundRecord).document
+
+    def _state(self, attempt: Attempt, request: RoundRequest) -> Reached | None:
+        charter = attempt.charter
+        if charter.document.training is None:
+            if request.parameters_digest != terms.NO_PARAMETERS:
+                raise Malformed(Reason.WRONG_SUM, "a statistics round has no parameters")
+            return None
+        held = attempt.state or self._stored_state(charter)
+        return state_before(
+            charter,
+            charter.document.training,
+            request,
+            held,
+            find=self._documents.get,
+            fetch=self._fetch_blob,
+        )
+
+    def _stored_state(self, charter: Accepted[Charter]) -> Reached | None:
+        with self._store.read() as connection:
+            kept = runs.latest_state(connection, charter.digest)
+        if kept is None:
+            return None
+        length = charter.document.length
+        state = State(from_bytes(kept.parameters, length), from_bytes(kept.velocity, length))
+        return Reached(kept.round, state, digest(kept.parameters))
+
+    def _charge(
+        self, charter_digest: bytes, request: RoundRequest, reached: Reached | None
+    ) -> Charge:
+        def keep(connection: Connection) -> None:
+            if reached is not None and reached.round:
+                kept = RunState(
+                    reached.round,
+                    to_bytes(reached.state.parameters),
+                    to_bytes(reached.state.velocity),
+                )
+                runs.keep_state(connection, charter_digest, kept)
+                runs.forget_states(connection, charter_digest, reached.round)
+
+        evaluated = request.kind == "evaluation"
+        key = request.parameters_digest if evaluated else request.attempt_nonce
+        kind = terms.budget_kind(request.kind)
+        return self._gate.charge(charter_digest, kind, key, request.round, keep)
+
+    def _answer(
+        self,
+        attempt: Attempt,
+        rostered: Rostered,
+        request: RoundRequest,
+        charge: Charge,
+        request_digest: bytes,
+    ) -> bytes:
+        charter, context = attempt.charter, terms.mask_context(request, attempt.charter.document)
+        values = self._figures.noised(charter, attempt.state, context, rostered.peers.roster)
+        vote = b""
+        if request.kind == "evaluation":
+            said = vote_on(values, context, self._city)
+            vote = self._gate.vote(said, charge, lambda c: keep_evaluation(c, context, values))
+        contribution = masked(values, attempt.key, rostered.peers, context, vote)
+        return self._gate.contribute(contribution, charge, request_digest)
