@@ -1,0 +1,34 @@
+"""The ``labor-federation`` command: for administrators and for whoever runs the coordinator.
+
+Lives here: which commands there are. Must not know: what any of them does.
+"""
+
+import typer
+
+from federation.cli import administrators, charters, members, running, serving, submitting
+from federation.cli.common import Commands
+
+app = typer.Typer(
+    help="Found, run and audit a federation of cities' labor-information nodes.",
+    no_args_is_help=True,
+    add_completion=False,
+    cls=Commands,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(administrators.admin, name="admin")
+app.command()(members.init)
+app.add_typer(charters.charter, name="charter")
+app.command()(administrators.sign)
+app.command()(submitting.submit)
+app.command()(members.invite)
+app.add_typer(members.enrol, name="enrol")
+app.add_typer(members.membership, name="membership")
+app.add_typer(running.run, name="run")
+app.command()(serving.audit)
+app.add_typer(serving.log, name="log")
+app.command()(serving.serve)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,171 @@
+"""Serving, auditing and reading the log.
+
+Lives here: the process around the coordinator: its log lines, ready line and signals. Must not
+know: what it serves.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from federation import founding
+from federation.audit import AuditReport, KeptContributions
+from federation.audit import audit as audit_log
+from federation.cli.common import HomeOption, group, parse_digest, read_file, say
+from federation.cli.readable import lines_of, time_text
+from federation.coordinator import Coordinator, now_ms, open_coordinator, reading, serving
+from federation.crypto.keys import digest
+from federation.errors import Reason, Refused
+from federation.exchange.blobs import BlobStore
+from federation.home import Home
+from federation.log import database
+from federation.log.store import LogStore
+from federation.rounds.store import RunStore
+from federation.wire.codec import decode_envelope
+
+log = group("The transparency log.")
+
+
+class LogFormat(StrEnum):
+    """How serve writes its log."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+def serve(
+    home: HomeOption,
+    log_format: Annotated[
+        LogFormat | None, typer.Option(help="On stderr; console on a terminal if left out.")
+    ] = None,
+) -> None:
+    """Serve cities and the control socket until SIGTERM or SIGINT.
+
+    Prints address and authority on stdout, then `ready`. Nothing personal is ever logged.
+    """
+    chosen = log_format or (LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON)
+    configure_logging(chosen)
+    with open_coordinator(Home(home)) as coordinator:
+        asyncio.run(_serve(coordinator))
+
+
+async def _serve(coordinator: Coordinator) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with serving(coordinator) as exchange:
+        listening = f"{coordinator.configuration.listen.rpartition(':')[0]}:{exchange.port}"
+        say(f"federation: {coordinator.configuration.federation}")
+        say(f"address:    {coordinator.configuration.address}, listening on {listening}")
+        say(f"authority:  SHA-256 {digest(coordinator.keys.authority.der).hex()}")
+        say(
+            f"founded:    {'yes' if coordinator.meeting.stands else 'no, waiting for membership 1'}"
+        )
+        say(f"ready {listening}")
+        sys.stdout.flush()
+        structlog.get_logger().info("serving", address=listening)
+        await stopping.wait()
+        structlog.get_logger().info("stopping")
+
+
+def configure_logging(log_format: LogFormat) -> None:
+    """Write structured events, one line each, to stderr."""
+    render = (
+        structlog.processors.JSONRenderer()
+        if log_format is LogFormat.JSON
+        else structlog.dev.ConsoleRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def audit(
+    home: HomeOption,
+    membership_digest: Annotated[
+        str | None, typer.Option(help="Founding membership's digest; the log's own if left out.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A checkpoint a city kept; must be a head of this log.")
+    ] = None,
+) -> None:
+    """Re-derive everything the log says: tree, signatures, memberships, runs, sums, votes.
+
+    Reads only, and works while the coordinator serves. Ends with code 1 when anything does not
+    hold.
+    """
+    place = Home(home)
+    with reading(place) as publisher:
+        note = read_file(checkpoint) if checkpoint else publisher.checkpoint(0).checkpoint
+    store = LogStore(place.log_file)
+    pin = founding.founding_pin(store.entry(0).envelope)
+    if membership_digest and parse_digest(membership_digest) != pin.membership_digest:
+        raise Refused(Reason.WRONG_PREVIOUS, "the log begins with another founding membership")
+    report = audit_log(store, pin, note, _Kept(place))
+    store.close()
+    _tell(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+class _Kept(KeptContributions):
+    """What the coordinator kept of its rounds, read from its home."""
+
+    def __init__(self, home: Home) -> None:
+        self._runs = RunStore(database.engine(home.runs_file)) if home.runs_file.exists() else None
+        self._blobs = BlobStore(database.engine(home.exchange_file))
+
+    def contribution(self, contribution_digest: bytes) -> bytes | None:
+        return self._runs.contribution(contribution_digest) if self._runs else None
+
+    def sum(self, sum_digest: bytes) -> bytes | None:
+        return self._blobs.get(sum_digest) if self._blobs.holds(sum_digest) else None
+
+
+def _tell(report: AuditReport) -> None:
+    say(f"entries: {report.entries}")
+    for kind, count in sorted(report.by_type.items()):
+        say(f"  {kind}: {count}")
+    say(f"sums recomputed from contributions: {report.sums_recomputed}")
+    for problem in report.problems:
+        where = "log" if problem.leaf_index is None else f"entry {problem.leaf_index}"
+        say(f"PROBLEM {where}: {problem.sentence} [{problem.reason}]")
+    say("everything holds" if report.ok else f"{len(report.problems)} problem(s)")
+
+
+@log.command("show")
+def log_show(
+    home: HomeOption,
+    index: Annotated[
+        int | None, typer.Argument(help="Show this entry whole; all of them, a line each, else.")
+    ] = None,
+    last: Annotated[int, typer.Option(min=1, help="How many of the newest entries.")] = 50,
+) -> None:
+    """Show what is logged. Reads only, and works while the coordinator serves."""
+    store = LogStore(Home(home).log_file)
+    head = store.head()
+    if index is not None:
+        for line in lines_of(decode_envelope(store.entry(index).envelope)):
+            say(line)
+        return
+    say(f"{head.origin}: {head.size} entries, root {head.root.hex()}, {time_text(now_ms())}")
+    for entry in store.entries(max(0, head.size - last), last):
+        kind = entry.payload_type.removeprefix("laborfed/")
+        when = time_text(entry.appended_ms)
+        say(f"{entry.index:6}  {when}  {kind:24}  {entry.replay_identity.hex()[:16]}")
