@@ -1,0 +1,1 @@
+"""The run: order of stages, secure sums, the integer optimiser, and Flower's programming model."""
