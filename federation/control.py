@@ -5,7 +5,7 @@ know: the command line, or how documents are judged and runs conducted.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
@@ -82,7 +82,7 @@ class ControlClient:
             reply = await self._stub.Submit(request, timeout=channel.UNARY_DEADLINE_S)
         return bundle_from_message(reply)
 
-    async def start_run(self, charter_digest: bytes) -> AsyncIterator[RunEvent]:
+    async def start_run(self, charter_digest: bytes) -> AsyncGenerator[RunEvent, None]:
         """Start a run and yield its events until it ends or fails."""
         request = control_pb2.StartRunRequest(charter_digest=charter_digest)
         with channel.translated():

@@ -24,6 +24,7 @@ from federation.crypto.certificates import (
     tls_key_pem,
 )
 from federation.documents.charter import Charter
+from federation.errors import Reason, Refused
 from federation.exchange.blobs import BlobStore
 from federation.exchange.database import open_database
 from federation.exchange.feed import HeadSignal
@@ -36,7 +37,6 @@ from federation.log.bundle import Bundle
 from federation.log.store import LogStore
 from federation.publication import Publisher
 from federation.rounds.events import Report
-from federation.rounds.flower import run_charter
 from federation.rounds.store import RunStore, open_run_store
 from federation.runner import Runner
 from federation.wire.channel import Identity, server_credentials
@@ -100,6 +100,9 @@ class Coordinator:
 
     def conduct(self, charter: Accepted[Charter], report: Report) -> None:
         """Run a charter to its end, in the calling thread."""
+        # Flower takes a second to import, and only runs need it
+        from federation.rounds.flower import run_charter  # noqa: PLC0415
+
         publisher = self.meeting.publisher
         run_charter(
             charter,
@@ -140,6 +143,22 @@ def open_coordinator(home: Home) -> Iterator[Coordinator]:
         finally:
             log.close()
             engine.dispose()
+
+
+@contextmanager
+def reading(home: Home) -> Iterator[Publisher]:
+    """Open a home's log to look things up, beside whoever serves it.
+
+    Refused(NO_MEMBERSHIP) before the federation is founded.
+    """
+    log = LogStore(home.log_file)
+    try:
+        publisher = founding.open_publisher(log, home.keys(), now_ms)
+        if publisher is None:
+            raise Refused(Reason.NO_MEMBERSHIP, "the federation is not founded yet")
+        yield publisher
+    finally:
+        log.close()
 
 
 @asynccontextmanager

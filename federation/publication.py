@@ -158,6 +158,7 @@ class Publisher:
     def _append(self, raw: bytes) -> int:
         now_ms = self._clock_ms()
         accepted = self.acceptance.unlogged(raw, now_ms)
+        self._check_alone()
         self._check_own_key(accepted.document)
         new = NewEntry(accepted.entry_digest, accepted.payload_type.value, raw, accepted.digest)
         index = self._log.append([new], now_ms)[0]
@@ -165,6 +166,10 @@ class Publisher:
         bundle = self.bundle_for(index, kept.size if kept else 0)
         self._held.note(self.acceptance.logged(bundle, now_ms))
         return index
+
+    def _check_alone(self) -> None:
+        if self._log.head().size != self.acceptance.next_index:
+            raise StorageFault(Reason.HEAD_MOVED, "somebody else has written to the log")
 
     def _check_own_key(self, document: Document) -> None:
         # found after the append, a wrong key would leave an entry nobody believes

@@ -5,7 +5,7 @@ acceptance, and reconnecting is the caller's business.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import grpc
 
@@ -82,7 +82,7 @@ class ExchangeClient:
         with translated():
             return (await self._stub.Renew(request, timeout=UNARY_DEADLINE_S)).certificate
 
-    async def follow(self, start_index: int, kept_size: int) -> AsyncIterator[Bundle]:
+    async def follow(self, start_index: int, kept_size: int) -> AsyncGenerator[Bundle, None]:
         """Yield every log entry from ``start_index`` on, then each new one as it is logged.
 
         ``kept_size`` is the size of the checkpoint the reader keeps, 0 for none; each bundle's

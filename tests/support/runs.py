@@ -45,6 +45,7 @@ class Run:
     nonce: bytes = digest(b"attempt 1")
     attempt: int = 1
     kept: Kept = field(default_factory=Kept)
+    rosters: list[Accepted[Roster]] = field(default_factory=list)
     records: list[Accepted[RoundRecord]] = field(default_factory=list)
 
     def consent(self, division: str, **changes: Any) -> bytes:
@@ -79,7 +80,9 @@ class Run:
     ) -> Accepted[Roster]:
         """Sign and log a roster."""
         signed = self.federation.by_coordinator(self.roster(cities, **changes))
-        return self.federation.publish(signed).of(Roster)
+        accepted = self.federation.publish(signed).of(Roster)
+        self.rosters.append(accepted)
+        return accepted
 
     def contributions(
         self,

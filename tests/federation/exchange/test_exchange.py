@@ -393,10 +393,11 @@ def test_a_request_cut_off_by_a_broken_stream_comes_again_on_the_next(tmp_path: 
         async with exchange.client(CITY) as client:
             while True:
                 attended = asyncio.create_task(client.attend(echo))
-                done, _ = await asyncio.wait(
-                    [attended, asyncio.wrap_future(asked)], return_when=asyncio.FIRST_COMPLETED
+                answered: asyncio.Future[bytes] = asyncio.wrap_future(asked)
+                await asyncio.wait(
+                    (attended, asyncio.shield(answered)), return_when=asyncio.FIRST_COMPLETED
                 )
-                if attended not in done:
+                if not attended.done():
                     break
                 # the server may not have seen the first stream end yet
                 with pytest.raises(Refused, match="attends already"):
