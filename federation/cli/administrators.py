@@ -18,10 +18,10 @@ from federation.cli.common import (
     say,
     write_new,
 )
-from federation.cli.readable import lines_of
 from federation.crypto.envelope import with_signature
 from federation.crypto.keys import SigningKey, VerifyingKey
 from federation.founding import PublicKeyFile
+from federation.readable import lines_of
 from federation.wire.codec import encode_envelope
 
 admin = group("An administrator's own key.")

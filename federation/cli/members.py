@@ -18,7 +18,6 @@ from federation.cli.common import (
     say,
     write_new,
 )
-from federation.cli.readable import lines_of, time_text
 from federation.coordinator import now_ms, reading
 from federation.crypto import certificates
 from federation.crypto.envelope import replay_identity
@@ -29,6 +28,8 @@ from federation.exchange.enrolment import same_fingerprint
 from federation.exchange.invitation import Invitation
 from federation.exchange.invitations import Asking, InvitationBook
 from federation.home import Configuration, Home
+from federation.readable import lines_of
+from federation.terminal import time_text
 from federation.wire.codec import decode_envelope
 
 enrol = group("Cities that ask to join.")

@@ -19,7 +19,6 @@ from federation import founding
 from federation.audit import AuditReport, KeptContributions
 from federation.audit import audit as audit_log
 from federation.cli.common import HomeOption, group, parse_digest, read_file, say
-from federation.cli.readable import lines_of, time_text
 from federation.coordinator import Coordinator, now_ms, open_coordinator, reading, serving
 from federation.crypto.keys import digest
 from federation.errors import Reason, Refused
@@ -27,7 +26,9 @@ from federation.exchange.blobs import BlobStore
 from federation.home import Home
 from federation.log import database
 from federation.log.store import LogStore
+from federation.readable import lines_of
 from federation.rounds.store import RunStore
+from federation.terminal import time_text
 from federation.wire.codec import decode_envelope
 
 log = group("The transparency log.")

@@ -5,12 +5,12 @@ Must not know: keys, files, or what becomes of the document.
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
 
 from federation.crypto.envelope import Envelope, replay_identity
 from federation.crypto.keys import digest
 from federation.documents.membership import City
 from federation.exchange.enrolment import fingerprint
+from federation.terminal import time_text
 from federation.wire.codec import decode_document
 
 SHOWN_WHOLE = 64  # bytes; longer values are shown by their digest
@@ -24,11 +24,6 @@ def lines_of(envelope: Envelope) -> Iterator[str]:
     for signature in envelope.signatures:
         yield f"  by key {signature.key_id.hex()[:16]}"
     yield from _fields(decode_document(envelope.payload_type, envelope.payload), 0)
-
-
-def time_text(unix_ms: int) -> str:
-    """Return Unix milliseconds as people write a time, in UTC."""
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _fields(value: object, depth: int) -> Iterator[str]:
