@@ -38,7 +38,6 @@ async def join(
     """
     identity = home.identity()
     _check(home, invitation, now_ms)
-    home.save_association(Association.of(invitation))
     report(f"fingerprint of {identity.division}: {fingerprint(identity.city)}")
     report("read it to an administrator by telephone; both sides must see the same")
     enrolled = await _ask(invitation, identity)
@@ -48,7 +47,9 @@ async def join(
         await asyncio.sleep(poll_s)
         enrolled = await _ask_again(invitation, identity, report)
     if enrolled.approved:
-        home.save_certificate(checked_certificate(enrolled.certificate, identity))
+        certificate = checked_certificate(enrolled.certificate, identity)
+        home.save_association(Association.of(invitation))
+        home.save_certificate(certificate)
         report(f"{identity.division} is a member of {invitation.federation}")
     return enrolled.approved
 

@@ -71,10 +71,19 @@ class Charge:
 
 
 class Gate:
-    """Lets envelopes of one city out. Nothing it returns exists before its entry is committed."""
+    """Lets envelopes of one city out. Nothing it returns exists before its entry is committed.
+
+    ``policy`` is asked anew for every consent, so that a change counts from the next one on; a
+    policy that cannot be read lets none out.
+    """
 
     def __init__(
-        self, store: Store, key: SigningKey, city: str, policy: Policy, clock_ms: Callable[[], int]
+        self,
+        store: Store,
+        key: SigningKey,
+        city: str,
+        policy: Callable[[], Policy],
+        clock_ms: Callable[[], int],
     ) -> None:
         self._store = store
         self._key = key
@@ -94,14 +103,15 @@ class Gate:
         """Ask policy, reserve the whole charter's budget and let the consent out.
 
         Raises Refused with the policy's reason, AWAITING_PERSON, BUDGET, CHARTER_CLOSED or
-        ANSWERED; the question to a person is kept.
+        ANSWERED, and what reading the policy raises; the question to a person is kept.
         """
+        policy = self._policy()
         # composing takes most of a second the first time: not under the store's write lock
         cost = compose(charter_events(charter.document).values(), charter.document.privacy.delta)
         with self._store.write() as connection:
-            decision = self._decide(connection, charter, cost)
+            decision = self._decide(connection, policy, charter, cost)
             if decision.verdict is Verdict.ACCEPT:
-                self._reserve(connection, charter)
+                self._reserve(connection, policy, charter)
                 runs.see_attempt(
                     connection, charter.digest, consent.attempt_nonce, self._clock_ms()
                 )
@@ -156,7 +166,9 @@ class Gate:
         with self._store.write() as connection:
             return self._out(connection, refusal, refusal.charter_digest or None, None)
 
-    def _decide(self, connection: Connection, charter: Accepted[Charter], cost: float) -> Decision:
+    def _decide(
+        self, connection: Connection, policy: Policy, charter: Accepted[Charter], cost: float
+    ) -> Decision:
         now_ms = self._clock_ms()
         person = runs.person_decision(connection, charter.digest)
         after = ledger.year_after(
@@ -164,22 +176,22 @@ class Gate:
             charter.digest,
             year=_year(now_ms),
             events=charter_events(charter.document),
-            delta=self._policy.budget.delta,
+            delta=policy.budget.delta,
         )
         state = None if person is None else person.state
-        decision = decide(self._policy, Case(charter.document, cost, after, now_ms, state))
+        decision = decide(policy, Case(charter.document, cost, after, now_ms, state))
         if decision.verdict is Verdict.ASK:
             runs.ask_person(connection, charter.digest, now_ms)
         return decision
 
-    def _reserve(self, connection: Connection, charter: Accepted[Charter]) -> None:
+    def _reserve(self, connection: Connection, policy: Policy, charter: Accepted[Charter]) -> None:
         ledger.reserve(
             connection,
             charter.digest,
             purpose=charter.document.purpose,
             year=_year(self._clock_ms()),
             events=charter_events(charter.document),
-            allowance=self._policy.allowance,
+            allowance=policy.allowance,
         )
 
     def _check_paid(

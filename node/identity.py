@@ -7,6 +7,9 @@ tables or what the keys are used for.
 import json
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from federation.crypto import certificates
 from federation.crypto.keys import SealingKey, SigningKey
 from federation.documents.membership import City
-from federation.errors import Malformed, Misconfigured, Reason
+from federation.errors import Malformed, Misconfigured, Reason, StorageFault
 from federation.exchange.invitation import Invitation
 from federation.trust import Pin
 from federation.wire.channel import Endpoint
@@ -195,8 +198,9 @@ def create_home(path: Path, division: str, name: str) -> Home:
                 Reason.CONFIGURATION, f"{path} is not empty: a home is made once, keys are kept"
             )
         path.chmod(0o700)
-        _fill(Home(path, made))
-        replace_file(path / config.FILE, text.encode())
+        with _emptied_on_failure(path):
+            _fill(Home(path, made))
+            replace_file(path / config.FILE, text.encode())
     except OSError as error:
         raise Misconfigured(
             Reason.CONFIGURATION, f"{path} cannot be made a home: {error.strerror}"
@@ -215,17 +219,37 @@ def open_home(path: Path) -> Home:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write ``content`` (mode 0600) in place of what was there, whole or not at all."""
+    """Write ``content`` (mode 0600) in place of what was there, whole or not at all.
+
+    Raises StorageFault when folder or disk do not take it.
+    """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.rename(path)
-    finally:
-        beside.unlink(missing_ok=True)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.rename(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageFault(Reason.STORAGE, f"{path} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def _emptied_on_failure(folder: Path) -> Iterator[None]:
+    """Leave a folder that was empty empty again when the block raises."""
+    try:
+        yield
+    except BaseException:
+        for made in folder.iterdir():
+            if made.is_dir():
+                shutil.rmtree(made)
+            else:
+                made.unlink()
+        raise
 
 
 def _fill(home: Home) -> None:

@@ -48,7 +48,10 @@ def _toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _value(text: str) -> Any:
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        read = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
-    return value if isinstance(value, (int, float, str, list)) else text
+    value = read["value"]
+    # a line break in the text may have begun another key
+    plain = len(read) == 1 and isinstance(value, (int, float, str, list))
+    return value if plain else text

@@ -44,30 +44,37 @@ class ImportReport:
 
 
 class RowsRejected(Malformed):
-    """More rows break a rule than allowed: nothing was imported."""
+    """More rows break a rule than allowed: nothing was imported.
 
-    def __init__(self, rejections: tuple[Rejection, ...]) -> None:
-        rows = len({(r.kind, r.place) for r in rejections})
-        spelled = "; ".join(f"{r.kind}.csv {r}" for r in rejections[:MOST_SPELLED])
+    ``rejections``: all of them; ``rows``: how many rows they are about; ``files``: the name of the
+    file of each kind.
+    """
+
+    def __init__(self, rejections: tuple[Rejection, ...], files: Mapping[str, str]) -> None:
+        self.rejections = rejections
+        self.files = files
+        self.rows = len({(r.kind, r.place) for r in rejections})
+        spelled = "; ".join(f"{files[r.kind]} {r}" for r in rejections[:MOST_SPELLED])
         more = "; …" if len(rejections) > MOST_SPELLED else ""
         super().__init__(
-            Reason.IMPORT_ROW, f"{rows} bad rows, nothing was imported: {spelled}{more}"
+            Reason.IMPORT_ROW, f"{self.rows} bad rows, nothing was imported: {spelled}{more}"
         )
-        self.rejections = rejections
 
 
 @dataclass(frozen=True)
 class Importer:
     """Imports into one store. ``today`` bounds dates; ``max_rejects`` is per file set.
 
-    With ``max_rejects`` above 0, bad rows are left out and listed in ``<kind>.rejects.csv`` beside
-    the file; with 0 (the default) one bad row refuses everything.
+    With ``max_rejects`` above 0, bad rows are left out and listed in ``<name>.rejects.csv`` beside
+    the file; with 0 (the default) one bad row refuses everything. With ``dry_run`` everything is
+    tried, the store's own rules included, and then taken back.
     """
 
     store: Store
     pseudonyms: Pseudonyms
     today: date
     max_rejects: int = 0
+    dry_run: bool = False
     progress: Progress = lambda _kind, _done, _total: None
 
     def import_folder(self, folder: Path) -> tuple[ImportReport, ...]:
@@ -80,26 +87,32 @@ class Importer:
         if not present:
             names = ", ".join(path.name for path in paths.values())
             raise Malformed(Reason.IMPORT_FILE, f"{folder} holds none of {names}")
-        return self._import(present)
+        return self.import_files(present)
 
     def import_csv(self, kind: str, path: Path) -> ImportReport:
         """Import one file of jobs, workers or outcomes. Raises as :meth:`import_folder` does."""
         if kind not in RECORDS:
             raise Malformed(Reason.IMPORT_FILE, f"kind must be {', '.join(RECORDS)}, not {kind!r}")
-        return self._import({kind: path})[0]
+        return self.import_files({kind: path})[0]
 
-    def _import(self, paths: Mapping[str, Path]) -> tuple[ImportReport, ...]:
+    def import_files(self, paths: Mapping[str, Path]) -> tuple[ImportReport, ...]:
+        """Import a file for each kind given, in one transaction. Raises as :meth:`import_folder`.
+
+        Files are taken in the order in which their references can be resolved.
+        """
         accepted: dict[str, list[Accepted]] = {}
         rejected: dict[str, list[Rejection]] = {}
-        for kind, path in paths.items():
+        given = {kind: paths[kind] for kind in RECORDS if kind in paths}
+        for kind, path in given.items():
             file = read_csv(path, columns(kind))
             accepted[kind], rejected[kind] = judge(kind, file, self.today)
-        with self.store.write() as connection:
+        transaction = self.store.rehearsal if self.dry_run else self.store.write
+        with transaction() as connection:
             if "outcomes" in accepted:
                 _drop_strays(connection, accepted, rejected)
-            self._settle_rejections(paths, rejected)
+            self._settle_rejections(given, rejected)
             return tuple(
-                self._write(connection, kind, accepted[kind], rejected[kind]) for kind in paths
+                self._write(connection, kind, accepted[kind], rejected[kind]) for kind in given
             )
 
     def _settle_rejections(
@@ -107,8 +120,8 @@ class Importer:
     ) -> None:
         everything = tuple(r for rejections in rejected.values() for r in rejections)
         if len({(r.kind, r.place) for r in everything}) > self.max_rejects:
-            raise RowsRejected(everything)
-        if self.max_rejects:
+            raise RowsRejected(everything, {kind: path.name for kind, path in paths.items()})
+        if self.max_rejects and not self.dry_run:
             for kind, path in paths.items():
                 _write_rejects(path.with_name(f"{path.stem}.rejects.csv"), rejected[kind])
 

@@ -43,14 +43,16 @@ class RawFile:
 def read_csv(path: Path, expected: Sequence[str]) -> RawFile:
     """Read a UTF-8 CSV file (RFC 4180, byte order mark allowed) with exactly ``expected`` columns.
 
-    Raises Malformed(IMPORT_FILE) for a missing file, another encoding, NUL bytes, an unclosed
-    quote, an oversized cell or a header with missing, duplicate or unknown columns.
+    Raises Malformed(IMPORT_FILE) for a missing or unreadable file, another encoding, NUL bytes, an
+    unclosed quote, an oversized cell or a header with missing, duplicate or unknown columns.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(_rows(file, path))
     except FileNotFoundError as error:
         raise _broken(path, "does not exist") from error
+    except OSError as error:
+        raise _broken(path, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise _broken(
             path, f"is not UTF-8 (near byte {error.start} of a block); save it as UTF-8"

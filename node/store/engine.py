@@ -45,6 +45,14 @@ class Store:
             yield connection
 
     @contextmanager
+    def rehearsal(self) -> Iterator[Connection]:
+        """A ``write`` that is always taken back at its end; raises what ``write`` raises."""
+        with self.write() as connection:
+            everything = connection.begin_nested()
+            yield connection
+            everything.rollback()
+
+    @contextmanager
     def _transaction(self, begin: str) -> Iterator[Connection]:
         try:
             with (
