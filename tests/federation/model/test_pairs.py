@@ -1,12 +1,13 @@
 from dataclasses import replace
 from datetime import date
+from math import degrees
 
 import numpy as np
 import pytest
 
 from federation.model.encoding import encode_jobs, encode_workers
 from federation.model.features import FEATURES, NAMES, POSITION
-from federation.model.pairs import distance_km, pair_columns
+from federation.model.pairs import EARTH_RADIUS, distance_km, pair_columns
 from federation.model.scoring import lone_columns
 from federation.model.tables import WIDTH
 
@@ -41,14 +42,19 @@ CASES = {
     "any contract will do": ({"wish_contract": "any"}, {"contract": "none"}, "contract_short", 0),
     "injury insurance wished, none given": (
         {"wish_insurance": "injury"}, {"insurance": "none"}, "insurance_short", 0.5),
-    "next door": ({}, {"longitude": 120.2, "latitude": 30.2}, "distance_within", 0),
+    "next door": ({}, {"longitude": 120.2, "latitude": 30.2}, "distance_share", 0),
+    "at the limit, in the home city": (
+        {"longitude": 120.0, "latitude": 30.0, "max_distance_km": 20},
+        {"longitude": 120.0, "latitude": 30.0 + degrees(20 / EARTH_RADIUS)}, "distance_share", 0.5),
+    "distance counts in the home city only": (
+        {}, {"division": "330300", "longitude": 120.7, "latitude": 28.0}, "distance_share", 0),
     "beyond reach, another province, stays in the province": (
         {}, {"division": "440300", "longitude": 114.0, "latitude": 22.5}, "move_unwilling", 1),
     "beyond reach, another province, goes anywhere": (
         {"move": "anywhere"}, {"division": "440300", "longitude": 114.0, "latitude": 22.5},
         "move_unwilling", 0),
     "beyond reach, same province": (
-        {}, {"division": "330300", "longitude": 120.7, "latitude": 28.0}, "move_far", 1),
+        {}, {"division": "330300", "longitude": 120.7, "latitude": 28.0}, "move_willing", 1),
     "posted today": ({}, {"posted_on": date(2026, 3, 1)}, "recency", 1),
     "posted thirty days ago": ({}, {"posted_on": date(2026, 1, 30)}, "recency", 0),
 }  # fmt: skip
