@@ -28,7 +28,8 @@ CASES = {
     "still the same minor group": ({}, {"occupation": "6-18-02-01"}, "occupation_minor", 1),
     "equal last parts of another sector": (
         {}, {"occupation": "6-19-02-04"}, "occupation_unit", 0),
-    "half the years short": ({"experience_years": 0}, {"experience_years": 3}, "experience_short", 1),
+    "three years short": (
+        {"experience_years": 0}, {"experience_years": 3}, "experience_short", 1),
     "pay 10 % below the wish": ({"wish_pay": 10_000}, {"pay_low": 1, "pay_high": 9000},
         "pay_below_wish", 0.2),
     "no wish for pay": ({"wish_pay": 0}, {}, "pay_below_wish", 0),
