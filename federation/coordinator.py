@@ -8,6 +8,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from federation.crypto.certificates import (
     tls_key_pem,
 )
 from federation.documents.charter import Charter
+from federation.documents.runs import Closure
 from federation.errors import Reason, Refused
 from federation.exchange.blobs import BlobStore
 from federation.exchange.database import open_database
@@ -36,6 +38,8 @@ from federation.home import Configuration, Home, Keys
 from federation.log.bundle import Bundle
 from federation.log.store import LogStore
 from federation.publication import Publisher
+from federation.rounds.conductor import Conductor
+from federation.rounds.desk import Carrier, Desk
 from federation.rounds.events import Report
 from federation.rounds.store import RunStore, open_run_store
 from federation.runner import Runner
@@ -98,23 +102,27 @@ class Coordinator:
         """Return a logged charter; Refused(NOT_FOUND), Malformed(UNEXPECTED_TYPE)."""
         return self.meeting.publisher.find(digest).of(Charter)
 
-    def conduct(self, charter: Accepted[Charter], report: Report) -> None:
-        """Run a charter to its end, in the calling thread."""
+    def conduct(
+        self, charter: Accepted[Charter], report: Report, stop: "Future[None]"
+    ) -> Closure | None:
+        """Run a charter to its end or until ``stop`` is done, in the calling thread."""
         # Flower takes a second to import, and only runs need it
-        from federation.rounds.flower import run_charter  # noqa: PLC0415
+        from federation.rounds.flower import ExchangeGrid, conduct  # noqa: PLC0415
 
-        publisher = self.meeting.publisher
-        run_charter(
-            charter,
-            self.meeting.mailbox,
-            publisher,
-            self.keys.coordinator,
-            publisher.trust,
-            self.runs,
-            self.meeting.blobs,
-            now_ms,
-            report,
-        )
+        grid = ExchangeGrid(self.meeting.mailbox, charter.digest, stop)
+
+        def desk(carrier: Carrier) -> Desk:
+            return Desk(
+                carrier=carrier,
+                publisher=self.meeting.publisher,
+                runs=self.runs,
+                key=self.keys.coordinator,
+                clock_ms=now_ms,
+                report=report,
+                stop=stop,
+            )
+
+        return conduct(grid, lambda carrier: Conductor(charter, desk(carrier), self.meeting.blobs))
 
 
 @contextmanager

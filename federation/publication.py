@@ -74,6 +74,11 @@ class Publisher:
         """The memberships this log has established."""
         return self.acceptance.trust
 
+    @property
+    def latest_release(self) -> Accepted[ModelRelease] | None:
+        """The last logged model release, None before the first."""
+        return self._held.release
+
     def publish(self, raw: bytes) -> Bundle:
         """Log one envelope and return it with its proof (from an empty head: ``kept_size`` 0).
 
@@ -201,21 +206,21 @@ class _Held:
     def __init__(self, log: LogStore, size: int) -> None:
         self._log = log
         self.size = size
-        self._release = 0
+        self.release: Accepted[ModelRelease] | None = None
 
     def holds(self, replay_identity: bytes) -> bool:
         index = self._log.index_of(replay_identity)
         return index is not None and index < self.size
 
     def latest_release_version(self) -> int:
-        return self._release
+        return self.release.document.version if self.release else 0
 
     def note(self, accepted: Accepted[Document]) -> None:
         """Remember an accepted entry."""
         if accepted.leaf_index is not None:
             self.size = max(self.size, accepted.leaf_index + 1)
         if isinstance(accepted.document, ModelRelease):
-            self._release = accepted.document.version
+            self.release = accepted.of(ModelRelease)
 
 
 _WALKED = frozenset({PayloadType.MEMBERSHIP.value, PayloadType.MODEL_RELEASE.value})

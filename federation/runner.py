@@ -13,11 +13,13 @@ from federation.documents.charter import Charter
 from federation.errors import Reason, Refused
 from federation.rounds.events import Report
 
-Conduct = Callable[[Accepted[Charter], Report, Callable[[], bool]], None]
+Conduct = Callable[[Accepted[Charter], Report, "Future[None]"], object]
 
 
 class Runner:
-    """Starts ``conduct(charter, report, stopped)`` in a thread. Safe to share between threads.
+    """Starts ``conduct(charter, report, stop)`` in a thread of its own.
+
+    ``stop`` is done once the run is to end. Safe to share between threads.
 
     Flower makes messages from a process-global identity, hence one run at a time in a process.
     """
@@ -26,7 +28,7 @@ class Runner:
         self._conduct = conduct
         self._lock = threading.Lock()
         self._active: bytes | None = None
-        self._stop = threading.Event()
+        self._stop: Future[None] = Future()
 
     @property
     def active(self) -> bytes | None:
@@ -43,11 +45,11 @@ class Runner:
             if self._active is not None:
                 raise Refused(Reason.RUN_ACTIVE, f"run {self._active.hex()[:16]}… is on")
             self._active = charter.digest
-            self._stop = threading.Event()
+            stop = self._stop = Future()
         ended: Future[None] = Future()
         # a daemon: what a stopping coordinator leaves unfinished is taken up again later
         threading.Thread(
-            target=self._run, args=(charter, report, ended), name="run", daemon=True
+            target=self._run, args=(charter, report, stop, ended), name="run", daemon=True
         ).start()
         return ended
 
@@ -56,11 +58,18 @@ class Runner:
         with self._lock:
             if self._active != charter_digest:
                 raise Refused(Reason.NOT_FOUND, f"run {charter_digest.hex()[:16]}… is not on")
-            self._stop.set()
+            if not self._stop.done():
+                self._stop.set_result(None)
 
-    def _run(self, charter: Accepted[Charter], report: Report, ended: "Future[None]") -> None:
+    def _run(
+        self,
+        charter: Accepted[Charter],
+        report: Report,
+        stop: "Future[None]",
+        ended: "Future[None]",
+    ) -> None:
         try:
-            self._conduct(charter, report, self._stop.is_set)
+            self._conduct(charter, report, stop)
         except Exception as error:  # noqa: BLE001 handed on: whoever waits for the run raises it
             self._finish()
             ended.set_exception(error)

@@ -128,7 +128,8 @@ async def attend(
             interceptors=interceptors,
         )
         participant = participant_of(node, connection)
-        answer = partial(_answer, participant)
+        app = client_app.client_app(participant.answer)
+        answer = partial(client_app.invoke, app, node.identity.division)
         stopping = asyncio.create_task(stop.wait())
         work = [
             asyncio.create_task(connection.run(answer)),
@@ -223,10 +224,6 @@ async def _until_signalled(node: Node, say: Say) -> None:
         loop.add_signal_handler(number, stop.set)
     await attend(node, say, stop)
     structlog.get_logger().info("stopped", division=node.identity.division)
-
-
-def _answer(participant: Participant, message_type: str, body: bytes) -> bytes:
-    return client_app.invoke(message_type, body, participant)
 
 
 def configure_log(level: str) -> None:

@@ -146,10 +146,12 @@ def closure_of(home: Home, charter_digest: bytes) -> Closure | None:
 
 
 async def _watch(home: Home, charter_digest: bytes, watcher: Watcher) -> None:
-    async with control_client(home.socket) as client:
-        async with aclosing(client.start_run(charter_digest)) as events:
-            async for event in events:
-                watcher.show(event)
+    async with (
+        control_client(home.socket) as client,
+        aclosing(client.start_run(charter_digest)) as events,
+    ):
+        async for event in events:
+            watcher.show(event)
 
 
 @contextmanager

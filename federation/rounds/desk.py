@@ -1,4 +1,4 @@
-"""The conductor's desk: it asks cities, judges what comes, signs and publishes, and tells.
+"""The conductor's desk: it asks cities, judges what comes, signs, keeps and publishes, and tells.
 
 Lives here: what every stage does with the outside. Must not know: the order of stages or what a
 round computes.
@@ -7,7 +7,7 @@ round computes.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 from federation.acceptance import Accepted
 from federation.crypto.envelope import replay_identity, sign
@@ -16,9 +16,8 @@ from federation.documents.types import Document, PayloadType
 from federation.errors import CallerError, LaborfedError, PeerError, Reason
 from federation.publication import Publisher
 from federation.rounds.events import Report, RunEvent
+from federation.rounds.store import RunStore
 from federation.wire.codec import decode_envelope, encode_document, encode_envelope
-
-T = TypeVar("T")
 
 
 class Carrier(Protocol):
@@ -31,7 +30,7 @@ class Carrier(Protocol):
     def ask(
         self, bodies: Mapping[str, bytes], message_type: str, timeout_s: float
     ) -> Iterator[tuple[str, bytes]]:
-        """Yield (city, answer) as they come; end when all have answered or the time is over.
+        """Yield (city, answer) as they come; end when all answered, time is over or told to stop.
 
         The city is the one that was asked and whose stream the answer came by, never what the
         answer says.
@@ -39,56 +38,79 @@ class Carrier(Protocol):
         ...
 
 
+class Answer(NamedTuple):
+    """One city's judged answer: its bytes as they came, and the document in them."""
+
+    envelope: bytes
+    document: Document
+
+
 @dataclass
 class Collected:
-    """What one question to many cities brought: judged answers with their bytes, and faults."""
+    """What one question to many cities brought: judged answers, and why others gave none."""
 
-    answers: dict[str, tuple[bytes, Document]] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
     faults: dict[str, LaborfedError] = field(default_factory=dict)
 
+    @property
+    def envelopes(self) -> dict[str, bytes]:
+        """Answers' bytes by city, ascending."""
+        return {city: self.answers[city].envelope for city in sorted(self.answers)}
 
+
+@dataclass(frozen=True, eq=False)
 class Desk:
-    """One run's outside. ``stop`` is done once an operator ends the run."""
+    """One run's outside. ``stop`` is done once an operator ends the run; ``key`` signs."""
 
-    def __init__(
-        self,
-        carrier: Carrier,
-        publisher: Publisher,
-        key: SigningKey,
-        clock_ms: Callable[[], int],
-        report: Report,
-        stop: "Future[None]",
-    ) -> None:
-        self._carrier = carrier
-        self._publisher = publisher
-        self._key = key
-        self.clock_ms = clock_ms
-        self.report = report
-        self._stop = stop
+    carrier: Carrier
+    publisher: Publisher
+    runs: RunStore
+    key: SigningKey
+    clock_ms: Callable[[], int]
+    report: Report
+    stop: "Future[None]"
 
     @property
     def stopped(self) -> bool:
         """Whether the run is to end."""
-        return self._stop.done()
+        return self.stop.done()
+
+    @property
+    def membership_digest(self) -> bytes:
+        """The membership in force."""
+        return self.publisher.trust.current_digest
 
     def sign(self, document: Document) -> bytes:
         """Return the document's envelope bytes under the coordinator's key."""
-        return encode_envelope(sign(*encode_document(document), self._key))
+        return encode_envelope(sign(*encode_document(document), self.key))
 
-    def publish(self, raw: bytes) -> bytes:
-        """Log an envelope, once, and return its document digest."""
-        self._publisher.publish(raw)
+    def keep_and_publish(
+        self, charter_digest: bytes, document: Document, received: Mapping[str, bytes] | None = None
+    ) -> bytes:
+        """Sign a document of the run, keep it with what it is about, log it; return its digest.
+
+        Kept first: a coordinator that dies in between logs the very same bytes when it comes back.
+        """
+        raw = self.sign(document)
+        self.runs.keep(charter_digest, raw, received)
+        self.publisher.publish(raw)
         return replay_identity(decode_envelope(raw))
 
     def in_run(self, raw: bytes, expected: PayloadType) -> Accepted[Document]:
         """Accept what a city sent inside the run; raises what acceptance raises."""
-        return self._publisher.acceptance.in_run(raw, expected, self.clock_ms())
+        return self.publisher.acceptance.in_run(raw, expected, self.clock_ms())
+
+    def reachable(self, dropped: frozenset[str]) -> frozenset[str]:
+        """Active cities that attend now and are not out of the run."""
+        active = frozenset(self.publisher.trust.current.active_cities)
+        return (self.carrier.present() & active) - dropped
 
     def collect(
         self,
         cities: Iterable[str],
         body: bytes,
         message_type: str,
+        *,
         timeout_s: float,
         judge: Callable[[bytes, str], Document],
         tell: Callable[[str, str], None],
@@ -96,16 +118,16 @@ class Desk:
         """Ask every city the same; who has not answered in time is a fault like any other."""
         asked = dict.fromkeys(cities, body)
         found = Collected()
-        for city, raw in self._carrier.ask(asked, message_type, timeout_s):
+        for city, raw in self.carrier.ask(asked, message_type, timeout_s):
             try:
-                found.answers[city] = raw, judge(raw, city)
+                found.answers[city] = Answer(raw, judge(raw, city))
                 tell(city, "answered")
             except CallerError as error:
                 found.faults[city] = error
                 tell(city, str(error))
-        for city in asked.keys() - found.answers.keys() - found.faults.keys():
+        for city in sorted(asked.keys() - found.answers.keys() - found.faults.keys()):
             found.faults[city] = PeerError(Reason.DEADLINE, "no answer in time")
-            tell(city, "no answer in time")
+            tell(city, "stopped" if self.stopped else "no answer in time")
         return found
 
     def tell(self, event: RunEvent) -> None:

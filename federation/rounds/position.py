@@ -1,20 +1,21 @@
-"""Where a run stands between two rounds, and how a restarted coordinator finds it again.
+"""Where a run stands between two stages, read off the documents its coordinator kept.
 
-Lives here: completed rounds and the state they led to. Must not know: stages, cities' streams, or
-what comes next.
+Lives here: completed rounds, the state they led to, attempts, drops and the end. Must not know:
+stages, cities' streams, or what comes next.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from federation.acceptance import Accepted
 from federation.crypto.envelope import replay_identity
 from federation.crypto.keys import digest
 from federation.documents.charter import Charter
-from federation.documents.runs import RoundRecord
+from federation.documents.releases import ModelRelease, StatisticsRelease
+from federation.documents.runs import Closure, DropRecord, Roster, RoundRecord
+from federation.documents.types import Document
 from federation.errors import Reason, StorageFault
 from federation.exchange.blobs import BlobStore
 from federation.rounds.aggregate import State, from_bytes, initial_state, next_state, to_bytes
-from federation.rounds.store import RunStore
 from federation.rounds.terms import NO_PARAMETERS
 from federation.wire.codec import decode_document, decode_envelope
 
@@ -23,30 +24,47 @@ from federation.wire.codec import decode_document, decode_envelope
 class Position:
     """After ``completed`` rounds. ``last_sum``: int64 little-endian bytes of the last one.
 
-    ``state`` is None in a statistics run. ``envelope``: the last record's, empty before the first.
+    ``state`` is None in a statistics run. ``attempts``: rosters made; ``dropped``: cities out of
+    the run; ``released``: whether its result was; ``closure``: its end, None before it.
     """
 
-    completed: int
     state: State | None
     parameters_digest: bytes
+    completed: int = 0
     record: RoundRecord | None = None
     record_digest: bytes = b""
-    envelope: bytes = b""
     last_sum: bytes = b""
+    attempts: int = 0
+    dropped: frozenset[str] = frozenset()
+    released: bool = False
+    closure: Closure | None = None
 
-    def after(
-        self, record: RoundRecord, envelope: bytes, total: bytes, state: State | None
+    def recorded(
+        self, record: RoundRecord, own_digest: bytes, total: bytes, state: State | None
     ) -> "Position":
-        """The position once ``record`` is kept."""
-        return Position(
+        """The position once a round's ``record`` is kept: its sum ``total`` led to ``state``."""
+        return replace(
+            self,
             completed=record.round,
             state=state,
             parameters_digest=record.next_parameters_digest,
             record=record,
-            record_digest=replay_identity(decode_envelope(envelope)),
-            envelope=envelope,
+            record_digest=own_digest,
             last_sum=total,
         )
+
+    def noted(self, document: Document) -> "Position":
+        """The position once any other document of the run is kept."""
+        match document:
+            case Roster():
+                return replace(self, attempts=document.attempt)
+            case DropRecord():
+                return replace(self, dropped=self.dropped | set(document.cities))
+            case ModelRelease() | StatisticsRelease():
+                return replace(self, released=True)
+            case Closure():
+                return replace(self, closure=document)
+        raise StorageFault(Reason.STORAGE, f"a run keeps no {type(document).__name__}")
 
 
 def following(state: State | None, total: bytes, charter: Charter, kind: str) -> State | None:
@@ -67,34 +85,30 @@ def start(charter: Charter, blobs: BlobStore) -> Position:
     """
     terms = charter.training
     if terms is None:
-        return Position(0, None, NO_PARAMETERS)
+        return Position(None, NO_PARAMETERS)
     raw = blobs.get(terms.initial_parameters_digest)
-    state = initial_state(raw, charter.length, terms)
-    return Position(0, state, terms.initial_parameters_digest)
+    return Position(initial_state(raw, charter.length, terms), terms.initial_parameters_digest)
 
 
-def resume(charter: Accepted[Charter], runs: RunStore, blobs: BlobStore) -> Position:
-    """The position that the kept records and sums lead to.
+def resume(charter: Charter, kept: Iterable[bytes], blobs: BlobStore) -> Position:
+    """The position that the ``kept`` envelopes, in order, lead to.
 
-    Raises StorageFault(STORAGE) when they contradict each other, and what :func:`start` raises.
+    Raises StorageFault(STORAGE) when they and the kept sums contradict each other, and what
+    :func:`start` raises.
     """
-    position = start(charter.document, blobs)
-    for envelope in runs.records(charter.digest):
-        record = _record(envelope)
-        total = blobs.get(record.sum_digest)
-        state = following(position.state, total, charter.document, record.kind)
-        position = position.after(record, envelope, total, state)
+    position = start(charter, blobs)
+    for raw in kept:
+        envelope = decode_envelope(raw)
+        document = decode_document(envelope.payload_type, envelope.payload)
+        if not isinstance(document, RoundRecord):
+            position = position.noted(document)
+            continue
+        total = blobs.get(document.sum_digest)
+        state = following(position.state, total, charter, document.kind)
+        position = position.recorded(document, replay_identity(envelope), total, state)
     if position.state is not None:
         _check(position, position.state)
     return position
-
-
-def _record(envelope: bytes) -> RoundRecord:
-    opened = decode_envelope(envelope)
-    document = decode_document(opened.payload_type, opened.payload)
-    if not isinstance(document, RoundRecord):
-        raise StorageFault(Reason.STORAGE, "a kept round record is something else")
-    return document
 
 
 def _check(position: Position, state: State) -> None:

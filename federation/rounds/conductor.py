@@ -1,0 +1,259 @@
+"""One run, conducted: stage by stage as the table of ``stages`` says.
+
+Lives here: what the coordinator does in each stage. Must not know: Flower, transport, how its
+statements are worded, or anything of a city but its signed answers.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import cast
+
+from federation.acceptance import Accepted
+from federation.crypto.masking import MaskContext
+from federation.documents.charter import Charter
+from federation.documents.exchanged import Contribution, RoundRequest
+from federation.documents.rules import NONCE_BYTES
+from federation.documents.runs import Closure
+from federation.errors import LaborfedError, Malformed, Reason, Refused
+from federation.exchange.blobs import BlobStore
+from federation.rounds import judging, results, statements, terms
+from federation.rounds.aggregate import sum_contributions, to_bytes
+from federation.rounds.desk import Collected, Desk
+from federation.rounds.events import RunEvent
+from federation.rounds.position import Position, following, resume
+from federation.rounds.spending import Spending
+from federation.rounds.stages import ENDS, Outcome, Stage, after
+from federation.rounds.statements import Attempt
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The round under way and what came of asking for it."""
+
+    request: RoundRequest
+    context: MaskContext
+    collected: Collected
+
+    @property
+    def missing(self) -> dict[str, LaborfedError]:
+        """Cities to drop: who lost its keys in a restart may join again (design §7.4)."""
+        faults = self.collected.faults
+        return {c: fault for c, fault in faults.items() if fault.reason is not Reason.KEYS_LOST}
+
+
+class Conductor:
+    """Conducts the run of one accepted charter, from where it stands. Used once, by one thread."""
+
+    def __init__(self, charter: Accepted[Charter], desk: Desk, blobs: BlobStore) -> None:
+        self._accepted = charter
+        self._charter = charter.document
+        self._desk = desk
+        self._blobs = blobs
+        self._spending = Spending(self._charter, desk.clock_ms)
+        self._stage = Stage.GATHERING
+        self._position: Position
+        self._attempt: Attempt
+        self._asked: _Asked
+        self._verdict = ("failed", "")
+        self._do: dict[Stage, Callable[[], Outcome]] = {
+            Stage.GATHERING: self._gather,
+            Stage.ROSTERING: self._make_roster,
+            Stage.ASKING: self._ask,
+            Stage.DROPPING: self._drop,
+            Stage.REPEATING: self._may_repeat,
+            Stage.RECORDING: self._record,
+            Stage.RELEASING: self._release,
+            Stage.CLOSING: self._close,
+        }
+
+    def conduct(self) -> Closure | None:
+        """Conduct the run to its end; None when it was not started and the charter stays open.
+
+        Raises Refused(CHARTER_CLOSED) after its end, Refused(CHARTER_WINDOW) when it never ran and
+        its window is not open, StorageFault when what is kept of it does not hold.
+        """
+        try:
+            self._stage = self._begin()
+            while self._stage not in ENDS:
+                self._stage = after(self._stage, self._do[self._stage]())
+        finally:
+            self._spending.close()
+        return self._position.closure
+
+    def _begin(self) -> Stage:
+        kept = self._desk.runs.documents(self._accepted.digest)
+        position = self._position = resume(self._charter, kept, self._blobs)
+        for raw in kept[-1:]:
+            self._desk.publisher.publish(raw)  # it may have been kept and not logged
+        if position.closure is not None:
+            raise Refused(Reason.CHARTER_CLOSED, "the run of this charter is closed")
+        self._attempt = Attempt(self._accepted.digest, position.attempts, b"", b"")
+        now_ms = self._desk.clock_ms()
+        open_now = self._charter.not_before_ms <= now_ms < self._charter.not_after_ms
+        if not position.attempts:
+            if not open_now:
+                raise Refused(Reason.CHARTER_WINDOW, "the charter's window is not open")
+            return Stage.GATHERING
+        self._tell(f"taken up again after round {position.completed}")
+        if position.released:
+            self._verdict = ("released", "")
+            return Stage.CLOSING
+        if position.completed == terms.last_round(self._charter):
+            return Stage.RELEASING
+        if not open_now:
+            self._verdict = ("failed", "the charter's window is over")
+            return Stage.CLOSING
+        return Stage.REPEATING
+
+    def _gather(self) -> Outcome:
+        if self._desk.stopped:
+            return self._stopped()
+        # a city of the last roster that restarts is waited for: it is asked once it attends again
+        before = frozenset(self._attempt.consents) - self._position.dropped
+        asked = self._desk.reachable(self._position.dropped) | before
+        self._attempt = Attempt(
+            self._accepted.digest,
+            self._position.attempts + 1,
+            secrets.token_bytes(NONCE_BYTES),
+            self._desk.membership_digest,
+        )
+        self._tell(f"asking {len(asked)} cities for consent")
+        request = statements.consent_request(self._attempt, self._desk.clock_ms())
+        found = self._desk.collect(
+            sorted(asked),
+            self._desk.sign(request),
+            terms.QUERY,
+            timeout_s=self._charter.round_deadline_s,
+            judge=lambda raw, city: judging.consent(raw, city, request, self._desk.in_run),
+            tell=self._tell_city,
+        )
+        self._attempt = replace(self._attempt, consents=found.envelopes)
+        needed = max(self._charter.min_roster, self._charter.collusion_bound + 2)
+        if len(self._attempt.consents) >= needed:
+            return Outcome.ENOUGH
+        self._verdict = (
+            "failed",
+            f"{len(self._attempt.consents)} cities consented, {needed} are needed",
+        )
+        self._tell(self._verdict[1])
+        if self._desk.stopped:
+            return self._stopped()
+        return Outcome.TOO_FEW if self._position.attempts else Outcome.TOO_FEW_AT_START
+
+    def _make_roster(self) -> Outcome:
+        if self._attempt.membership_digest != self._desk.membership_digest:
+            return Outcome.OUTDATED
+        kind = terms.kind_of_round(self._charter, self._position.completed + 1)
+        # a roster too large for the charter's modulus must not be logged
+        terms.contribution_bound(self._charter, kind, len(self._attempt.consents))
+        roster = statements.roster(self._attempt, self._position, self._desk.clock_ms())
+        digest = self._desk.keep_and_publish(self._accepted.digest, roster)
+        self._attempt = replace(self._attempt, roster_digest=digest)
+        self._position = self._position.noted(roster)
+        self._tell(f"roster of {len(self._attempt.consents)}: {', '.join(self._attempt.consents)}")
+        return Outcome.ROSTERED
+
+    def _ask(self) -> Outcome:
+        if self._desk.stopped:
+            return self._stopped()
+        now_ms = self._desk.clock_ms()
+        request = statements.round_request(self._attempt, self._position, self._charter, now_ms)
+        context = terms.mask_context(request, self._charter)
+        collected = self._desk.collect(
+            self._attempt.consents,
+            self._desk.sign(request),
+            terms.message_type(request.kind),
+            timeout_s=self._charter.round_deadline_s,
+            judge=lambda raw, city: judging.contribution(raw, city, context, self._desk.in_run),
+            tell=self._tell_city,
+        )
+        self._asked = _Asked(request, context, collected)
+        if not collected.faults:
+            return Outcome.COMPLETE
+        if self._desk.stopped:
+            return self._stopped()
+        return Outcome.MISSING if self._asked.missing else Outcome.KEYS_LOST
+
+    def _drop(self) -> Outcome:
+        number, missing = self._asked.request.round, self._asked.missing
+        now_ms = self._desk.clock_ms()
+        for drop in statements.drop_records(self._attempt, number, missing, now_ms):
+            self._desk.keep_and_publish(self._accepted.digest, drop)
+            self._position = self._position.noted(drop)
+            self._tell(f"dropped {', '.join(drop.cities)}: {drop.reason}")
+        return Outcome.DROPPED
+
+    def _may_repeat(self) -> Outcome:
+        if self._position.attempts <= self._charter.max_repeats:
+            return Outcome.ALLOWED
+        self._verdict = ("failed", f"all {self._charter.max_repeats} repeats are used")
+        return Outcome.EXHAUSTED
+
+    def _record(self) -> Outcome:
+        request, collected = self._asked.request, self._asked.collected
+        # every answer was judged to be a contribution to this very round
+        contributions = [cast(Contribution, a.document) for a in collected.answers.values()]
+        total = to_bytes(sum_contributions([c.masked for c in contributions], self._asked.context))
+        try:
+            state = following(self._position.state, total, self._charter, request.kind)
+        except Malformed as error:
+            self._verdict = ("failed", f"round {request.round}: {error.message}")
+            return Outcome.OUT_OF_BOUND
+        now_ms, answers = self._desk.clock_ms(), collected.envelopes
+        record = statements.round_record(request, answers, total, state, now_ms)
+        self._blobs.put(total)
+        digest = self._desk.keep_and_publish(self._accepted.digest, record, answers)
+        self._position = self._position.recorded(record, digest, total, state)
+        self._tell("recorded", seconds=(now_ms - request.issued_ms) / 1000)
+        return Outcome.LAST if record.round == terms.last_round(self._charter) else Outcome.MORE
+
+    def _release(self) -> Outcome:
+        released = results.of_run(
+            self._accepted,
+            self._position,
+            self._desk.runs,
+            self._desk.publisher.latest_release,
+            self._desk.clock_ms(),
+        )
+        if released is None:
+            self._verdict = ("voted_down", "too few cities found the candidate not worse")
+        else:
+            self._desk.keep_and_publish(self._accepted.digest, released)
+            self._position = self._position.noted(released)
+            self._verdict = ("released", "")
+        return Outcome.DECIDED
+
+    def _close(self) -> Outcome:
+        closure = statements.closure(
+            self._accepted.digest, self._position, self._verdict, self._desk.clock_ms()
+        )
+        self._desk.keep_and_publish(self._accepted.digest, closure)
+        self._position = self._position.noted(closure)
+        self._tell(f"{closure.outcome} {closure.reason}".strip())
+        return Outcome.DONE
+
+    def _stopped(self) -> Outcome:
+        self._verdict = ("stopped", "an operator stopped the run")
+        # where nothing was logged yet there is no run to close
+        return Outcome.STOPPED if self._position.attempts else Outcome.TOO_FEW_AT_START
+
+    def _tell_city(self, city: str, text: str) -> None:
+        self._tell(text, city=city)
+
+    def _tell(self, text: str, *, city: str = "", seconds: float = 0.0) -> None:
+        position, last = self._position, terms.last_round(self._charter)
+        number = position.completed + (self._stage in (Stage.ASKING, Stage.DROPPING))
+        self._desk.tell(
+            RunEvent(
+                at_ms=self._desk.clock_ms(),
+                stage=self._stage,
+                attempt=self._attempt.number,
+                round=min(number, last),
+                rounds=last,
+                city=city,
+                text=text,
+                epsilon=self._spending.so_far(results.rounds_asked(self._charter, position)),
+                seconds=seconds,
+            )
+        )
