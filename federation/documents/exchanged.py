@@ -7,6 +7,7 @@ whole. Must not know: who carries them.
 from dataclasses import dataclass
 
 from federation.documents import rules
+from federation.documents.charter import MAX_LENGTH
 from federation.documents.runs import MAX_ROUND, ROUND_KINDS
 
 
@@ -108,6 +109,7 @@ class Contribution:
         rules.check_choice("kind", self.kind, ROUND_KINDS)
         rules.check_digest("parameters_digest", self.parameters_digest)
         rules.check_choice("modulus_bits", str(self.modulus_bits), ("32", "64"))
+        rules.check_range("length", self.length, 1, MAX_LENGTH)
         rules.check_division("city", self.city)
         rules.check_bytes("masked", self.masked, self.length * self.modulus_bits // 8)
         rules.require(

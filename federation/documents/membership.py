@@ -99,7 +99,7 @@ class Membership:
 
     def __post_init__(self) -> None:
         rules.check_identifier("federation", self.federation)
-        rules.check_range("version", self.version, 1, 2**32)
+        rules.check_range("version", self.version, 1, rules.MAX_VERSION)
         rules.check_digest("previous_digest", self.previous_digest, optional=self.version == 1)
         rules.require(
             (self.version == 1) == (self.previous_digest == b""),

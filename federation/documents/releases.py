@@ -54,7 +54,7 @@ class ModelRelease:
 
     def __post_init__(self) -> None:
         rules.check_identifier("federation", self.federation)
-        rules.check_range("version", self.version, 1, 2**32)
+        rules.check_range("version", self.version, 1, rules.MAX_VERSION)
         rules.check_digest("previous_digest", self.previous_digest, optional=self.version == 1)
         rules.check_digest("charter_digest", self.charter_digest)
         rules.check_digest("record_digest", self.record_digest)
@@ -122,6 +122,7 @@ class StatisticsRelease:
         rules.check_positive("epsilon", self.epsilon, 100.0)
         rules.check_positive("delta", self.delta, 1e-3)
         rules.check_positive("noise_sd", self.noise_sd, 1e12)
+        rules.check_range("suppression_threshold", self.suppression_threshold, 0, 10**9)
         rules.check_count("cells", self.cells, 1, 100_000)
         rules.check_distinct("cells", [(c.measure, c.key) for c in self.cells])
         rules.check_text("method", self.method, 4_096)

@@ -13,6 +13,7 @@ from federation.errors import Malformed, Reason
 DIGEST_BYTES = 32  # SHA-256, FIPS 180-4
 KEY_BYTES = 32  # Ed25519 (RFC 8032) and X25519 (RFC 7748) public keys
 NONCE_BYTES = 32
+MAX_VERSION = 2**32 - 1  # what the wire's uint32 holds
 MAX_TIME_MS = 253_402_300_799_999  # 9999-12-31, the last day ISO 8601 writes with four digits
 
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9._/-]{0,63}")
