@@ -46,18 +46,16 @@ class ImportReport:
 class RowsRejected(Malformed):
     """More rows break a rule than allowed: nothing was imported.
 
-    ``rejections``: all of them; ``rows``: how many rows they are about; ``files``: the name of the
-    file of each kind.
+    ``rejections``: all of them, maybe several of one row.
     """
 
     def __init__(self, rejections: tuple[Rejection, ...], files: Mapping[str, str]) -> None:
         self.rejections = rejections
-        self.files = files
-        self.rows = len({(r.kind, r.place) for r in rejections})
+        rows = len({(r.kind, r.place) for r in rejections})
         spelled = "; ".join(f"{files[r.kind]} {r}" for r in rejections[:MOST_SPELLED])
         more = "; …" if len(rejections) > MOST_SPELLED else ""
         super().__init__(
-            Reason.IMPORT_ROW, f"{self.rows} bad rows, nothing was imported: {spelled}{more}"
+            Reason.IMPORT_ROW, f"{rows} bad rows, nothing was imported: {spelled}{more}"
         )
 
 
@@ -78,16 +76,11 @@ class Importer:
     progress: Progress = lambda _kind, _done, _total: None
 
     def import_folder(self, folder: Path) -> tuple[ImportReport, ...]:
-        """Import whichever of jobs.csv, workers.csv, outcomes.csv are there, in one transaction.
+        """Import what :func:`files_of` finds there, in one transaction.
 
         Raises Malformed(IMPORT_FILE), RowsRejected, StorageFault; nothing has changed then.
         """
-        paths = {kind: folder / f"{kind}.csv" for kind in RECORDS}
-        present = {kind: path for kind, path in paths.items() if path.exists()}
-        if not present:
-            names = ", ".join(path.name for path in paths.values())
-            raise Malformed(Reason.IMPORT_FILE, f"{folder} holds none of {names}")
-        return self.import_files(present)
+        return self.import_files(files_of(folder))
 
     def import_csv(self, kind: str, path: Path) -> ImportReport:
         """Import one file of jobs, workers or outcomes. Raises as :meth:`import_folder` does."""
@@ -144,6 +137,19 @@ class Importer:
         bad_rows = len({r.place for r in rejected})
         read = len(accepted) + bad_rows
         return ImportReport(kind, read, inserted, updated, unchanged, tuple(rejected))
+
+
+def files_of(folder: Path) -> dict[str, Path]:
+    """Whichever of jobs.csv, workers.csv, outcomes.csv a folder holds, by kind.
+
+    Raises Malformed(IMPORT_FILE) when it holds none.
+    """
+    paths = {kind: folder / f"{kind}.csv" for kind in RECORDS}
+    present = {kind: path for kind, path in paths.items() if path.exists()}
+    if not present:
+        names = ", ".join(path.name for path in paths.values())
+        raise Malformed(Reason.IMPORT_FILE, f"{folder} holds none of {names}")
+    return present
 
 
 def stored_values(record: Record, pseudonyms: Pseudonyms) -> dict[str, Any]:

@@ -53,12 +53,14 @@ def create_master(path: Path) -> None:
 
 
 def read_master(path: Path) -> bytes:
-    """The secret in ``path``. Raises Misconfigured when it is missing or open to others."""
+    """The secret in ``path``. Raises Misconfigured when it cannot be read or is open to others."""
     try:
         refuse_open_to_others(path)
         return path.read_bytes()
-    except FileNotFoundError as error:
-        raise Misconfigured(Reason.CONFIGURATION, f"the record key {path} is missing") from error
+    except OSError as error:
+        raise Misconfigured(
+            Reason.CONFIGURATION, f"the record key {path} cannot be read: {error.strerror}"
+        ) from error
 
 
 def _derive(master: bytes, field: str) -> bytes:

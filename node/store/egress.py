@@ -5,7 +5,7 @@ Entries are only added. This file must not know why something may leave: that is
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from node.records import Grade
 from node.store.schema import egress
@@ -39,6 +39,11 @@ def entries(
         select(egress).where(egress.c.egress_id > after).order_by(egress.c.egress_id).limit(limit)
     )
     return [(row.egress_id, _departure(row._asdict())) for row in connection.execute(query)]
+
+
+def count(connection: Connection) -> int:
+    """How many entries there are, which is also the last one's number."""
+    return connection.scalar(select(func.count()).select_from(egress)) or 0
 
 
 def of_charter(connection: Connection, charter_digest: bytes) -> list[Departure]:

@@ -1,0 +1,99 @@
+"""Serving, and seeing how the node stands.
+
+Must not know: what is served, or how a state comes about.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from federation.terminal import say, time_text
+from node.cli.common import SHOWN_DIGITS, AsJson, HomeOption, now_ms, opened, say_json
+from node.identity import open_home
+from node.status import Status, gather
+from node.store import documents, feed, runs
+
+
+def serve(home: HomeOption) -> None:
+    """Attend the federation until SIGTERM or SIGINT: follow its log, answer its runs.
+
+    Prints a `ready` line on stdout whenever the node's standing with the coordinator changes;
+    events go to stderr as JSON lines. Nothing personal is ever logged. One process serves a home.
+    """
+    open_home(home)
+    # the whole run-time is loaded here and not before: every other command starts sooner
+    from node import app  # noqa: PLC0415
+
+    app.serve(home, say)
+
+
+def status(home: HomeOption, as_json: AsJson = False) -> None:
+    """Show how the node stands: enrolment, connection, log, records, model, budget, alarms."""
+    now = now_ms()
+    with opened(home) as office, office.store.read() as connection:
+        found = gather(connection, office.home, office.policy, now)
+    if as_json:
+        say_json({**asdict(found), "enrolled": found.enrolled})
+        return
+    for line in _lines(found, now):
+        say(line)
+
+
+def alarms(home: HomeOption) -> None:
+    """Show what a person must look at, and which logged entries this node would not believe."""
+    with opened(home) as office, office.store.read() as connection:
+        raised, refused = runs.alarms_raised(connection), feed.refused(connection)
+        counted = documents.refusals_by_reason(connection)
+    for alarm in raised:
+        where = f" (charter {alarm.charter_digest.hex()[:SHOWN_DIGITS]}, round {alarm.round})"
+        say(f"ALARM {time_text(alarm.at_ms)}  {alarm.sentence}{where if alarm.attempt else ''}")
+    for entry in refused:
+        say(
+            f"not believed: entry {entry.leaf_index}, {time_text(entry.refused_ms)}:"
+            f" {entry.sentence} [{entry.reason}]"
+        )
+    for reason, count in sorted(counted.items()):
+        say(f"refused so far: {count} × {reason}")
+    if not raised and not refused:
+        say("no alarms")
+
+
+def _lines(found: Status, now: int) -> Iterator[str]:
+    yield f"city:        {found.division} {found.name}"
+    yield f"federation:  {_federation(found, now)}"
+    yield f"serving:     {'yes' if found.serving else 'no'}"
+    yield f"coordinator: {_presence(found)}"
+    yield f"log:         {found.next_index} entries read, {found.refused_entries} not believed"
+    yield f"membership:  {_membership(found)}"
+    yield f"records:     {', '.join(f'{n} {kind}' for kind, n in found.records.items())}"
+    yield f"model:       {'released' if found.model_active else 'the public start'}"
+    yield f"awaiting:    {found.pending_decisions} charter(s) await a person"
+    yield (
+        f"budget:      ε {found.budget.left:.4g} left of {found.budget.allowance.epsilon:.4g}"
+        f" in {found.budget.year}"
+    )
+    yield f"alarms:      {len(found.alarms)}" + (", see labor-node alarms" if found.alarms else "")
+
+
+def _federation(found: Status, now: int) -> str:
+    if found.federation is None or found.certificate_until_ms is None:
+        return "none joined: labor-node enrol INVITATION"
+    until = time_text(found.certificate_until_ms)
+    ended = " (EXPIRED: ask for a new invitation)" if found.certificate_until_ms <= now else ""
+    return f"{found.federation}, certificate until {until}{ended}"
+
+
+def _presence(found: Status) -> str:
+    if found.presence is None or found.presence_ms is None:
+        return "never reached"
+    said = found.presence
+    why = f": {said.sentence} [{said.reason}]" if said.reason else ""
+    # what a process that is gone wrote last is history
+    when = "since" if found.serving else "when last served,"
+    return f"{said.state} {when} {time_text(found.presence_ms)}{why}"
+
+
+def _membership(found: Status) -> str:
+    if found.membership_version is None:
+        return "none received yet"
+    cities = found.active_cities
+    return f"version {found.membership_version}, {len(cities)} cities: {', '.join(cities)}"
