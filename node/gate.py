@@ -18,13 +18,13 @@ from federation.documents.charter import Charter
 from federation.documents.exchanged import Consent, Contribution, Refusal, Vote
 from federation.documents.types import Document
 from federation.errors import Reason, Refused
-from federation.privacy.accounting import compose
+from federation.privacy.accounting import EVALUATION, compose
 from federation.rounds.terms import budget_kind, charter_events
 from federation.wire.codec import encode_document, encode_envelope
 from node.policy import Case, Decision, Policy, Verdict, decide
 from node.privacy import ledger
 from node.records import Grade
-from node.store import answers, egress, runs
+from node.store import answers, documents, egress, runs
 from node.store.answers import Question
 from node.store.egress import Departure
 from node.store.engine import Store
@@ -140,6 +140,8 @@ class Gate:
         """
         with self._store.write() as connection:
             also(connection)
+            if charge.kind != EVALUATION:
+                raise _unpaid()
             self._check_paid(connection, charge, vote.charter_digest, vote.candidate_digest)
             return self._out(connection, vote, vote.charter_digest, charge)
 
@@ -162,8 +164,9 @@ class Gate:
             return self._once(connection, question, request_digest, envelope)
 
     def refuse(self, refusal: Refusal) -> bytes:
-        """Let a refusal out; it is not kept, as the next answer may be another."""
+        """Let a refusal out and count it; it is not kept, as the next answer may be another."""
         with self._store.write() as connection:
+            documents.count_refusal(connection, refusal.reason)
             return self._out(connection, refusal, refusal.charter_digest or None, None)
 
     def _decide(

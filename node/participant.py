@@ -102,6 +102,8 @@ class Participant:
 
     def _refuse(self, request: Request | None, error: LaborfedError) -> bytes:
         told = error.message if isinstance(error, CallerError | PeerError) else OWN_FAULT
+        # it may quote what arrived, which need not be text that a document can hold
+        told = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in told)
         return self._gate.refuse(
             Refusal(
                 charter_digest=request.charter_digest if request else b"",

@@ -19,7 +19,7 @@ from federation.documents.charter import Charter, StatisticsTerms, TrainingTerms
 from federation.errors import Misconfigured, Reason, Refused
 from federation.indicators.declaration import Indicator, catalogue
 from federation.model import parameters as model
-from federation.model.encoding import JobTable, WorkerTable, encode_jobs, encode_workers
+from federation.model.encoding import WorkerTable, encode_jobs, encode_workers
 from federation.model.evaluation import ndcg_per_worker
 from federation.model.examples import Examples, Outcome, build_examples, choose
 from federation.model.gradient import clipped_gradient_sum
@@ -190,16 +190,11 @@ def _load(
     with_outcome = {outcome.worker_id for outcome in outcomes}
     people = [w for w in records.eligible_workers(connection) if w.worker_id in with_outcome]
     workers = encode_workers([profile_of(worker) for worker in people])
-    jobs = _job_table(connection, sorted({outcome.job_id for outcome in outcomes}), today)
+    # every posting of the city, met by anybody or not: jobs are drawn from this table beside each
+    # worker's own, and one worker's outcomes must not decide what is drawn for another
+    jobs = encode_jobs([posting_of(job) for job in records.every_job(connection)], today)
     events = [Outcome(o.worker_id, o.job_id, o.event, o.occurred_on) for o in outcomes]
     return workers, build_examples(workers, jobs, events, generator)
-
-
-def _job_table(connection: Connection, met: list[str], today: date) -> JobTable:
-    """Jobs that outcomes name and those open today, of this city alone."""
-    jobs = {job.job_id: job for job in records.jobs_by_id(connection, met)}
-    jobs |= {job.job_id: job for job in records.open_jobs(connection, today)}
-    return encode_jobs([posting_of(jobs[key]) for key in sorted(jobs)], today)
 
 
 def _require(holds: bool, what: str) -> None:

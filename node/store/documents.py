@@ -98,8 +98,8 @@ def keep_checkpoint(connection: Connection, previous: bytes | None, checkpoint: 
     cells.put(connection, CHECKPOINT, checkpoint)
 
 
-def count_refusal(connection: Connection, reason: Reason) -> None:
-    """Count one document refused for ``reason``."""
+def count_refusal(connection: Connection, reason: str) -> None:
+    """Count one document refused for ``reason``, a :class:`Reason`'s value."""
     first = sqlite_insert(refusals).values(reason=str(reason), count=1)
     again = {"count": refusals.c.count + 1}
     connection.execute(first.on_conflict_do_update(index_elements=["reason"], set_=again))

@@ -123,13 +123,10 @@ def open_jobs(connection: Connection, today: date) -> list[StoredJob]:
     return [StoredJob(**_typed(row)) for row in connection.execute(query.order_by(jobs.c.job_id))]
 
 
-def jobs_by_id(connection: Connection, job_ids: Sequence[str]) -> list[StoredJob]:
-    """Postings by id, open or not; unknown ids are left out."""
-    return [
-        StoredJob(**_typed(row))
-        for chunk in _chunks(job_ids)
-        for row in connection.execute(_columns_of(StoredJob, jobs).where(jobs.c.job_id.in_(chunk)))
-    ]
+def every_job(connection: Connection) -> list[StoredJob]:
+    """All postings held, open or not, by job_id."""
+    query = _columns_of(StoredJob, jobs).order_by(jobs.c.job_id)
+    return [StoredJob(**_typed(row)) for row in connection.execute(query)]
 
 
 def eligible_workers(connection: Connection) -> list[StoredWorker]:
