@@ -36,11 +36,6 @@ def cells(
 
 
 def _cell(measure: str, key: str, value: float, half_width: float, suppressed: bool) -> Cell:
-    shown = 0.0 if suppressed else 1.0
-    return Cell(
-        measure=measure,
-        key=key,
-        value=value * shown,
-        half_width=half_width * shown,
-        suppressed=suppressed,
-    )
+    if suppressed:  # plain zeros: a signed one would tell on which side of zero the value was
+        value = half_width = 0.0
+    return Cell(measure=measure, key=key, value=value, half_width=half_width, suppressed=suppressed)

@@ -1,4 +1,4 @@
-"""What a charter costs in (ε, δ) per worker, composed by one privacy loss distribution.
+"""What releases cost in (ε, δ) per worker, composed by one privacy loss distribution.
 
 The only home of dp-accounting. This file must not know stores, policies or who pays: events and
 parameters come in, an ε that is rounded up comes out.
@@ -15,7 +15,6 @@ from dp_accounting.pld import common as pld_common
 from dp_accounting.pld import privacy_loss_distribution as pld
 from dp_accounting.rdp import RdpAccountant
 
-from federation.documents.charter import Charter
 from federation.errors import Malformed, Reason
 from federation.privacy.discrete import CONTINUOUS_SHARE, LEAST_SD_UNITS, log_ratio
 
@@ -132,35 +131,6 @@ def evaluation_event(noise_multiplier: float, scale: float) -> MechanismEvent:
         length=2,
         count=1,
     )
-
-
-def events_of_charter(charter: Charter) -> dict[str, MechanismEvent]:
-    """Everything a run can reveal of one worker, by kind of answer: ``round``, ``evaluation``.
-
-    A training run has both, a statistics run has no evaluation. Raises Malformed(INVALID_DOCUMENT)
-    when the charter's noise is below what can be accounted.
-    """
-    terms = charter.privacy
-    events = {
-        ROUND: gaussian_event(
-            terms.noise_multiplier,
-            sampling=terms.sampling_rate,
-            scale=terms.scale,
-            clipping_norm=terms.clipping_norm,
-            length=charter.length,
-            count=charter.rounds + charter.max_repeats,
-        )
-    }
-    if charter.training is not None:
-        events[EVALUATION] = evaluation_event(
-            terms.evaluation_noise_multiplier, terms.evaluation_scale
-        )
-    return events
-
-
-def epsilon_of_charter(charter: Charter, delta: float) -> float:
-    """ε at ``delta`` of a whole run: rounds + max_repeats + evaluation, rounded up."""
-    return compose(events_of_charter(charter).values(), delta)
 
 
 def compose(events: Iterable[Event], delta: float) -> float:

@@ -98,9 +98,9 @@ def noise_sd(charter: Charter, kind: str, roster: int) -> float:
 def contribution_bound(charter: Charter, kind: str, roster: int) -> int:
     """Largest |integer| a city may put in before noise, so that no sum of a roster wraps.
 
-    2^(b−1)/n − 10·sd; Malformed(OUT_OF_BOUND) when the modulus leaves no room at all.
+    (2^(b−1) − 1)/n − 10·sd; Malformed(OUT_OF_BOUND) when the modulus leaves no room at all.
     """
-    share = (1 << (charter.privacy.modulus_bits - 1)) // roster
+    share = ((1 << (charter.privacy.modulus_bits - 1)) - 1) // roster
     bound = share - math.ceil(FREE_SDS * noise_sd(charter, kind, roster))
     if bound < 1:
         raise Malformed(

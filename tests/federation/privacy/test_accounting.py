@@ -7,77 +7,22 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from federation.documents.charter import Charter, PrivacyTerms, StatisticsTerms, TrainingTerms
 from federation.errors import Malformed, Reason
 from federation.privacy import accounting
 from federation.privacy.accounting import (
     EVALUATION,
-    ROUND,
     Event,
     MechanismEvent,
     PureEvent,
     city_sd,
     compose,
     effective_sigma,
-    epsilon_of_charter,
     evaluation_event,
-    events_of_charter,
     noise_multiplier_for,
     sensitivity,
 )
 
 DELTA = 1e-6
-
-
-PRIVACY = PrivacyTerms(
-    epsilon=4.0,
-    delta=DELTA,
-    sampling_rate=0.05,
-    clipping_norm=1.0,
-    noise_multiplier=1.5,
-    scale=65536,
-    modulus_bits=32,
-    evaluation_noise_multiplier=20.0,
-    evaluation_scale=1024,
-)
-TRAINING = Charter(
-    federation="delta",
-    nonce=bytes(16),
-    purpose="match model",
-    kind="training",
-    length=2000,
-    rounds=40,
-    max_repeats=5,
-    min_roster=3,
-    collusion_bound=1,
-    round_deadline_s=60,
-    not_before_ms=1_700_000_000_000,
-    not_after_ms=1_700_100_000_000,
-    taxonomy_digest=bytes(32),
-    privacy=PRIVACY,
-    training=TrainingTerms(
-        model="match-1",
-        model_digest=bytes(32),
-        initial_parameters_digest=bytes(32),
-        momentum_q16=58_982,
-        step_numerator=1,
-        step_shift=8,
-        parameter_bound=2**30,
-    ),
-)
-STATISTICS = replace(
-    TRAINING,
-    kind="statistics",
-    rounds=1,
-    max_repeats=1,
-    training=None,
-    statistics=StatisticsTerms(
-        indicator="supply", indicator_digest=bytes(32), suppression_threshold=20
-    ),
-    privacy=replace(
-        PRIVACY, sampling_rate=1.0, evaluation_noise_multiplier=0.0, evaluation_scale=0
-    ),
-)
 
 
 def analytic_gaussian_epsilon(sigma: float, delta: float) -> float:
@@ -208,22 +153,6 @@ def test_a_city_adds_its_share_of_the_noise_and_never_under_eight_units() -> Non
         with pytest.raises(Malformed) as caught:
             city_sd(1.0, 1.0, 16.0, roster, collusion)
         assert caught.value.reason is Reason.INVALID_DOCUMENT
-
-
-def test_a_training_charter_is_charged_for_rounds_repeats_and_one_evaluation() -> None:
-    events = events_of_charter(TRAINING)
-    assert events[ROUND].count == 45
-    assert events[ROUND].sampling == 0.05
-    assert events[EVALUATION].count == 1
-    assert events[EVALUATION].sampling == 1.0
-    assert events[EVALUATION].sigma_eff == pytest.approx(0.99 * 20.0 * 1024 / 1025)
-    assert epsilon_of_charter(TRAINING, DELTA) == compose(events.values(), DELTA)
-
-
-def test_a_statistics_charter_has_no_evaluation() -> None:
-    events = events_of_charter(STATISTICS)
-    assert set(events) == {ROUND}
-    assert events[ROUND].count == 2
 
 
 def test_evaluation_noise_is_measured_against_the_sensitivity_of_the_pair() -> None:
