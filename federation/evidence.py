@@ -4,7 +4,7 @@ Lives here: the history of all runs, read in log order. Must not know: the log's
 what to do about a document that does not fit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +69,7 @@ class Evidence:
     def add(self, accepted: Accepted[Document]) -> None:
         """Fit the next logged document in."""
         if accepted.payload_type is PayloadType.CHARTER:
+            _require(accepted.digest not in self._runs, Reason.REPLAYED, "the charter is logged")
             self._runs[accepted.digest] = RunHistory(accepted.of(Charter))
         elif accepted.payload_type in self._rules:
             self._rules[accepted.payload_type](accepted, self._open_run(accepted.document))
@@ -103,8 +104,13 @@ class Evidence:
             Reason.WRONG_BINDING,
             f"attempt {document.attempt} is not newer than the one before",
         )
-        again = run.dropped & set(cities)
-        _require(not again, Reason.DROPPED, f"{', '.join(sorted(again))} had been dropped before")
+        nonces = [earlier.document.attempt_nonce for earlier, _ in run.rosters.values()]
+        _require(
+            document.attempt_nonce not in nonces,
+            Reason.WRONG_BINDING,
+            "the attempt's nonce, and with it its keys, are an earlier one's",
+        )
+        _check_not_dropped(run, cities)
         allowed = run.charter.document.max_repeats
         _require(
             len(run.rosters) <= allowed,
@@ -117,6 +123,7 @@ class Evidence:
         roster, cities = run.roster(record.document.roster_digest)
         newest = next(reversed(run.rosters))
         _require(roster.digest == newest, Reason.WRONG_BINDING, "the attempt had ended before")
+        _check_not_dropped(run, cities)
         verify_round_record(record, roster, cities, run.last)
         charter = run.charter.document
         expected = _kind_of_round(charter, record.document.round)
@@ -165,8 +172,13 @@ class Evidence:
 
     def _closure(self, closure: Accepted[Closure], run: RunHistory) -> None:
         document = closure.document
-        shown = (run.last.digest if run.last else b"", len(run.records), run.released)
-        told = document.last_record_digest, document.rounds_completed
+        shown = (
+            run.last.digest if run.last else b"",
+            len(run.records),
+            max((roster.document.attempt for roster, _ in run.rosters.values()), default=0),
+            run.released,
+        )
+        told = document.last_record_digest, document.rounds_completed, document.attempts
         _require(
             (*told, document.outcome == "released") == shown,
             Reason.WRONG_BINDING,
@@ -175,6 +187,7 @@ class Evidence:
         run.closed = True
 
     def _last_evidence(self, run: RunHistory) -> tuple[Accepted[RoundRecord], Accepted[Roster]]:
+        _require(not run.released, Reason.REPLAYED, "the run's result was released before")
         if run.last is None:
             raise Refused(Reason.WRONG_ROUND, "released before any round was recorded")
         return run.last, run.roster(run.last.document.roster_digest)[0]
@@ -187,6 +200,11 @@ def _kind_of_round(charter: Charter, number: int) -> str | None:
     if number <= charter.rounds:
         return "training"
     return "evaluation" if number == charter.rounds + 1 else None
+
+
+def _check_not_dropped(run: RunHistory, cities: Iterable[str]) -> None:
+    again = run.dropped & set(cities)
+    _require(not again, Reason.DROPPED, f"{', '.join(sorted(again))} had been dropped before")
 
 
 def _require(holds: bool, reason: Reason, sentence: str) -> None:

@@ -135,8 +135,7 @@ def verify_model_release(
     _bound("taxonomy_digest", document.taxonomy_digest, charter.document.taxonomy_digest)
     if document.model != terms.model or list(document.card.cities) != cities:
         raise Refused(Reason.WRONG_BINDING, "the card does not name the charter's model and cities")
-    if document.card.epsilon > charter.document.privacy.epsilon:
-        raise Refused(Reason.WRONG_BINDING, "the card admits to more than the charter's epsilon")
+    _check_spent(document.card.epsilon, document.card.delta, charter)
     votes = tuple(_vote(raw, roster, candidate, cities, trust) for raw in document.votes)
     _check_majority(votes, len(cities))
     return votes
@@ -163,8 +162,7 @@ def verify_statistics_release(
         raise Refused(
             Reason.WRONG_BINDING, "indicator, suppression threshold or cities are not the charter's"
         )
-    if document.epsilon > charter.document.privacy.epsilon:
-        raise Refused(Reason.WRONG_BINDING, "the release admits to more than the charter's epsilon")
+    _check_spent(document.epsilon, document.delta, charter)
 
 
 def _check_outcome(
@@ -180,6 +178,14 @@ def _check_outcome(
     _bound("roster_digest", record.document.roster_digest, roster.digest)
     if record.document.kind != kind:
         raise Refused(Reason.WRONG_BINDING, f"the record is of {record.document.kind}, not {kind}")
+
+
+def _check_spent(epsilon: float, delta: float, charter: Accepted[Charter]) -> None:
+    terms = charter.document.privacy
+    if epsilon > terms.epsilon or delta > terms.delta:
+        raise Refused(
+            Reason.WRONG_BINDING, "the release admits to more than the charter's epsilon and delta"
+        )
 
 
 def _check_majority(votes: tuple[Vote, ...], cities: int) -> None:

@@ -55,7 +55,9 @@ UNKNOWN_FIELD = b"\xf8\x07\x01"  # number 127, varint 1
 
 
 def message_of(cls: type) -> type[Message]:
+    """The one message of either file that has the dataclass's name."""
     found = [getattr(m, cls.__name__, None) for m in (documents_pb2, rounds_pb2)]
+    message: type[Message]
     (message,) = [one for one in found if one is not None]
     return message
 
@@ -66,7 +68,8 @@ def message_of(cls: type) -> type[Message]:
 @pytest.mark.parametrize("cls", [*DOCUMENT_OF.values(), *NESTED], ids=lambda cls: cls.__name__)
 def test_a_documents_fields_are_its_messages_fields_in_order(cls: type) -> None:
     written = sorted(message_of(cls).DESCRIPTOR.fields, key=lambda field: field.number)
-    assert [field.name for field in dataclasses.fields(cls)] == [field.name for field in written]
+    names = [field.name for field in dataclasses.fields(cls)]
+    assert names == [field.name for field in written]
 
 
 def test_every_message_of_the_run_and_the_log_is_a_documents() -> None:
