@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from support.records import job, outcome, worker, write
 
 from federation.errors import Malformed, Reason
 from node.ingest.importing import Importer, ImportReport, RowsRejected
@@ -21,80 +22,6 @@ from node.store.engine import Store
 
 TODAY = date(2025, 6, 1)
 Rows = list[list[str]]
-
-
-def job(number: int, **changes: str) -> list[str]:
-    row = {
-        "job_id": f"j{number}",
-        "title": "维修, 电工",
-        "occupation": "6-31-01-03",
-        "employer_id": "e1",
-        "employer_name": "厂",
-        "division": "440305",
-        "longitude": "113.9",
-        "latitude": "22.5",
-        "skills": "电工证;PLC",
-        "experience_years": "1",
-        "pay_low": "6000",
-        "pay_high": "8000",
-        "hours_per_week": "44",
-        "shift": "day",
-        "contract": "labour",
-        "insurance": "full",
-        "openings": "3",
-        "posted_on": "2025-05-01",
-        "closes_on": "2025-07-01",
-        "contact": "张",
-        "description": "两\n行",
-    }
-    return list({**row, **changes}.values())
-
-
-def worker(number: int, **changes: str) -> list[str]:
-    row = {
-        "worker_id": f"w{number}",
-        "name": f"李{number}",
-        "id_number": "11010519491231002X",
-        "phone": "13800138000",
-        "gender": "female",
-        "birth_date": "1990-01-01",
-        "division": "440305",
-        "longitude": "113.9",
-        "latitude": "22.5",
-        "address": "路",
-        "occupation": "6-31-01-03",
-        "skills": "PLC",
-        "experience_years": "3",
-        "wish_pay": "7000",
-        "wish_hours": "40",
-        "wish_shift": "any",
-        "wish_contract": "any",
-        "wish_insurance": "any",
-        "max_distance_km": "20",
-        "move": "province",
-        "seeking": "yes",
-        "consent_training": "yes",
-        "note": "",
-    }
-    return list({**row, **changes}.values())
-
-
-def outcome(number: int, worker_id: str = "w1", job_id: str = "j1", **changes: str) -> list[str]:
-    row = {
-        "outcome_id": f"o{number}",
-        "worker_id": worker_id,
-        "job_id": job_id,
-        "event": "hired",
-        "occurred_on": "2025-05-20",
-    }
-    return list({**row, **changes}.values())
-
-
-def write(folder: Path, kind: str, rows: Iterable[list[str]], encoding: str = "utf-8") -> Path:
-    path = folder / f"{kind}.csv"
-    with path.open("w", encoding=encoding, newline="") as file:
-        csv.writer(file).writerows([columns(kind), *rows])
-    return path
 
 
 @pytest.fixture
@@ -185,6 +112,31 @@ def test_a_byte_order_mark_and_another_column_order_are_allowed(
         encoding="utf-8-sig",
     )
     assert figures(importer.import_folder(folder))[2] == ("outcomes", 1, 1, 0, 0, ())
+
+
+def test_a_dry_run_reports_what_would_happen_and_changes_nothing(
+    store: Store, folder: Path, tmp_path: Path
+) -> None:
+    write(folder, "jobs", [job(1), job(2), job(3, shift="x")])
+    before = dump(store, tmp_path)
+    importer = Importer(store, Pseudonyms(b"k" * 32), TODAY, max_rejects=1, dry_run=True)
+    report = importer.import_folder(folder)
+    assert [(r.read, r.inserted, len(r.rejected)) for r in report] == [
+        (3, 2, 1),
+        (2, 2, 0),
+        (2, 2, 0),
+    ]
+    assert dump(store, tmp_path) == before
+    assert not (folder / "jobs.rejects.csv").exists()
+
+
+def test_files_given_one_by_one_are_taken_in_the_order_of_their_references(
+    importer: Importer, folder: Path, tmp_path: Path
+) -> None:
+    elsewhere = folder.rename(tmp_path / "elsewhere")
+    kinds = ("outcomes", "workers", "jobs")
+    reports = importer.import_files({kind: elsewhere / f"{kind}.csv" for kind in kinds})
+    assert [(r.kind, r.inserted) for r in reports] == [("jobs", 2), ("workers", 2), ("outcomes", 2)]
 
 
 def test_progress_is_told_by_kind(store: Store, folder: Path) -> None:
@@ -326,6 +278,8 @@ def test_missing_files_and_unknown_kinds_are_named(importer: Importer, tmp_path:
         importer.import_folder(empty)
     with pytest.raises(Malformed, match="does not exist"):
         importer.import_csv("jobs", empty / "jobs.csv")
+    with pytest.raises(Malformed, match="cannot be read"):
+        importer.import_csv("jobs", empty)
     with pytest.raises(Malformed, match="kind must be"):
         importer.import_csv("people", empty / "jobs.csv")
 
