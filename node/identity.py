@@ -262,8 +262,10 @@ def _fill(home: Home) -> None:
     create_master(keys / "holdout.key")
     replace_file(home.policy, policy_text(Policy()).encode())
     store = open_store(home.database)
-    migrate(store.engine)
-    store.close()
+    try:
+        migrate(store.engine)
+    finally:
+        store.close()
 
 
 def _config_text(division: str, name: str) -> str:

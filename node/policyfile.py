@@ -4,6 +4,7 @@ Knows the file's form only; must not know what the rules mean or when they are a
 """
 
 import json
+import math
 import tomllib
 from collections.abc import Mapping
 from typing import Any
@@ -52,6 +53,7 @@ def _value(text: str) -> Any:
     except tomllib.TOMLDecodeError:
         return text
     value = read["value"]
-    # a line break in the text may have begun another key
+    # a line break in the text may have begun another key; no rule allows nan or inf
     plain = len(read) == 1 and isinstance(value, (int, float, str, list))
-    return value if plain else text
+    endless = isinstance(value, float) and not math.isfinite(value)
+    return value if plain and not endless else text

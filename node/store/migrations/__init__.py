@@ -7,21 +7,28 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from federation.errors import Reason, StorageFault
 from node.store.engine import BEGIN
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
-    """Bring the database to ``revision``, up, or down to ``base`` (empty), in one transaction."""
+    """Bring the database to ``revision``, up, or down to ``base`` (empty), in one transaction.
+
+    Raises StorageFault(STORAGE) when lock or disk fail; nothing has changed then.
+    """
     config = _config()
     walk = command.downgrade if revision == "base" else command.upgrade
-    with (
-        engine.connect().execution_options(**{BEGIN: "BEGIN IMMEDIATE"}) as connection,
-        connection.begin(),
-    ):
-        config.attributes["connection"] = connection
-        walk(config, revision)
+    try:
+        with (
+            engine.connect().execution_options(**{BEGIN: "BEGIN IMMEDIATE"}) as connection,
+            connection.begin(),
+        ):
+            config.attributes["connection"] = connection
+            walk(config, revision)
+    except DBAPIError as error:
+        raise StorageFault(Reason.STORAGE, f"database: {error.orig}") from error
 
 
 def is_current(connection: Connection) -> bool:
