@@ -139,8 +139,8 @@ def test_writing_again_tells_new_changed_and_equal_rows_apart(filled: Store) -> 
 def test_a_job_is_open_from_its_posting_to_its_closing_day(filled: Store) -> None:
     with filled.read() as c:
         found = records.open_jobs(c, TODAY)
-    assert [j.job_id for j in found] == ["j1", "j2", "j3"]
         every = records.every_job(c)
+    assert [j.job_id for j in found] == ["j1", "j2", "j3"]
     assert found[0].skills == ("电工证", "PLC")
     assert [j.job_id for j in every] == ["closed", "j1", "j2", "j3", "later"]
 
