@@ -1,17 +1,16 @@
 """What an accepted document makes the node do: models, budgets and alarms, with the document."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.federation import CityKeys, Federation
+from support.releases import candidate, charter_for, evaluated, publish_release
 from support.runs import Run
 
-from federation.acceptance import Accepted, Limits
-from federation.crypto.keys import digest
+from federation.acceptance import Limits
 from federation.documents.charter import Charter
-from federation.documents.runs import DropRecord, RoundRecord
+from federation.documents.runs import DropRecord
 from federation.errors import Reason, Refused
 from federation.model import parameters
 from federation.privacy.accounting import MechanismEvent
@@ -74,53 +73,6 @@ def federation(tmp_path: Path) -> Federation:
 @pytest.fixture
 def node(federation: Federation, store: Store) -> Node:
     return Node(federation, store)
-
-
-def candidate(seed: int) -> bytes:
-    vector = parameters.initial_parameters() + seed
-    return bytes(vector.astype("<i8").tobytes())
-
-
-def charter_for(federation: Federation, nonce: int, model: str) -> Accepted[Charter]:
-    terms = federation.charter().training
-    assert terms is not None
-    training = replace(terms, model=model, model_digest=parameters.model_digest())
-    return federation.publish_charter(
-        training=training, length=parameters.LENGTH, rounds=1, nonce=bytes([nonce] * 16)
-    )
-
-
-def evaluated(run: Run, released: bytes) -> tuple[Accepted[RoundRecord], dict[str, bytes]]:
-    """One training round and the evaluation of ``released``; its record and every city's vote."""
-    roster = run.publish_roster()
-    run.complete_round(roster, following=released)
-    cities = run.federation.membership.active_cities
-    votes = {city: run.vote(roster, city, released) for city in cities}
-    record = run.complete_round(roster, kind="evaluation", parameters=released, votes=votes)
-    return record, votes
-
-
-def publish_release(
-    federation: Federation,
-    released: bytes,
-    *,
-    version: int = 1,
-    model: str = parameters.MODEL_ID,
-    voters: int = 4,
-) -> Run:
-    run = Run(federation, charter_for(federation, version, model), nonce=digest(bytes([version])))
-    record, votes = evaluated(run, released)
-    previous = b"" if version == 1 else bytes(32)
-    release = run.model_release(
-        record,
-        released,
-        list(votes.values())[:voters],
-        version=version,
-        previous_digest=previous,
-        model=model,
-    )
-    federation.publish(federation.by_coordinator(release))
-    return run
 
 
 def test_a_verified_release_becomes_the_model_in_use_and_the_one_before_is_kept(

@@ -1,7 +1,7 @@
 """A node's home on disk: private files, made once and whole, refused when open to others."""
 
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -61,13 +61,20 @@ def test_a_private_key_open_to_others_is_refused(home: Home, name: str, mode: in
     assert caught.value.reason is Reason.PERMISSIONS
 
 
-@pytest.mark.parametrize("name", ["records.key", "holdout.key"])
-def test_a_secret_open_to_others_is_refused(home: Home, name: str) -> None:
-    (home.path / "keys" / name).chmod(0o644)
+@pytest.mark.parametrize(
+    ("name", "read"), [("records.key", Home.record_key), ("holdout.key", Home.holdout_key)]
+)
+def test_a_secret_open_to_others_or_missing_is_refused(
+    home: Home, name: str, read: Callable[[Home], bytes]
+) -> None:
+    path = home.path / "keys" / name
+    path.chmod(0o644)
     with pytest.raises(Misconfigured, match=name) as caught:
-        home.record_key()
-        home.holdout_key()
+        read(home)
     assert caught.value.reason is Reason.PERMISSIONS
+    path.unlink()
+    with pytest.raises(Misconfigured, match=name):
+        read(home)
 
 
 @pytest.mark.parametrize("name", ["signing.pem", "sealing.pem", "tls.pem"])
