@@ -18,7 +18,7 @@ demo: $(RUNTIME) ## coordinator and four cities on this machine; ONCE=1 stops wh
 test: $(DEVELOPMENT) ## every test, journeys with real processes included
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(DEVELOPMENT) ## linters, types, import contracts, generated-code and lock drift
+check: $(DEVELOPMENT) ## linters, types, import contracts, generated-code drift
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
