@@ -102,15 +102,13 @@ class Participant:
 
     def _refuse(self, request: Request | None, error: LaborfedError) -> bytes:
         told = error.message if isinstance(error, CallerError | PeerError) else OWN_FAULT
-        # it may quote what arrived, which need not be text that a document can hold
-        told = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in told)
         return self._gate.refuse(
             Refusal(
                 charter_digest=request.charter_digest if request else b"",
                 attempt_nonce=request.attempt_nonce if request else b"",
                 city=self._city,
                 reason=error.reason,
-                message=told[:1024],
+                message=_printable(told)[:1024] or OWN_FAULT,
             )
         )
 
@@ -275,3 +273,8 @@ class Participant:
             vote = self._gate.vote(said, charge, lambda c: keep_evaluation(c, context, values))
         contribution = masked(values, attempt.key, rostered.peers, context, vote)
         return self._gate.contribute(contribution, charge, request_digest)
+
+
+def _printable(sentence: str) -> str:
+    """What a peer said may be quoted in it and need not be text that a document can hold."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in sentence)

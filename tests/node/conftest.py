@@ -5,7 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.cities import START, CitySide, PaperCity, found_city
+from support.federation import Federation
 
+from federation.crypto.keys import digest
+from federation.rounds.aggregate import to_bytes
 from node.store.engine import Store, open_store
 from node.store.migrations import migrate
 
@@ -20,11 +24,64 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def own_copy(empty_database: Path, folder: Path) -> Path:
+    """Return a private copy of the empty database in a new ``folder``."""
+    folder.mkdir(mode=0o700)
+    return shutil.copy(empty_database, folder / "node.db")
+
+
 @pytest.fixture
 def store(tmp_path: Path, empty_database: Path) -> Iterator[Store]:
-    folder = tmp_path / "store"
-    folder.mkdir(mode=0o700)
-    shutil.copy(empty_database, folder / "node.db")
-    opened = open_store(folder / "node.db")
+    opened = open_store(own_copy(empty_database, tmp_path / "store"))
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def federation(tmp_path: Path) -> Federation:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    return Federation(folder)
+
+
+@pytest.fixture
+def blobs() -> dict[bytes, bytes]:
+    """Public bytes by their digest, as the exchange keeps them."""
+    start = to_bytes(START)
+    return {digest(start): start}
+
+
+@pytest.fixture
+def home(
+    federation: Federation, tmp_path: Path, empty_database: Path, blobs: dict[bytes, bytes]
+) -> Iterator[CitySide]:
+    """The node of the first city."""
+    side = found_city(federation, 1, own_copy(empty_database, tmp_path / "1"), blobs)
+    yield side
+    side.store.close()
+
+
+@pytest.fixture
+def company(federation: Federation, home: CitySide) -> dict[str, CitySide | PaperCity]:
+    """The first city and three that have no node."""
+    others = list(enumerate(sorted(federation.cities), start=1))[1:]
+    papers = {division: PaperCity(federation, division, number) for number, division in others}
+    return {home.division: home, **papers}
+
+
+@pytest.fixture
+def cities(
+    federation: Federation,
+    home: CitySide,
+    tmp_path: Path,
+    empty_database: Path,
+    blobs: dict[bytes, bytes],
+) -> Iterator[dict[str, CitySide]]:
+    """Four nodes, the first of them ``home``; they read the log when told to."""
+    others = [
+        found_city(federation, number, own_copy(empty_database, tmp_path / str(number)), blobs)
+        for number in (2, 3, 4)
+    ]
+    yield {side.division: side for side in (home, *others)}
+    for side in others:
+        side.store.close()

@@ -1,0 +1,1009 @@
+"""A city's side of a run against a coordinator that may do anything; each refusal is by reason."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.cities import (
+    START,
+    CitySide,
+    Coordinator,
+    GivenWork,
+    Integers,
+    PaperCity,
+    charter_of,
+    contribution_in,
+    opened,
+    reason_in,
+    statistics_charter_of,
+    vote_in,
+)
+from support.federation import CityKeys, Federation, envelope
+from support.runs import agreement_key
+
+from federation.crypto.keys import digest
+from federation.documents.charter import Charter
+from federation.documents.exchanged import Consent, Refusal, RoundRequest
+from federation.documents.runs import Closure, DropRecord, RecordedContribution
+from federation.errors import Malformed, PeerError, Reason
+from federation.rounds import terms
+from federation.rounds.aggregate import from_bytes, to_bytes
+from node.participant import OWN_FAULT
+from node.policy import Budget, KindRules, Mode, Policy
+from node.store import runs
+
+HOME, NEXT, THIRD, LAST = "310000", "330100", "340100", "440300"
+DAY_S = 86_400
+
+
+@pytest.fixture
+def coordinator(
+    federation: Federation,
+    company: dict[str, CitySide | PaperCity],
+    blobs: dict[bytes, bytes],
+) -> Coordinator:
+    """A training charter is logged, nobody was asked yet; ``home`` is the one real node."""
+    return Coordinator(federation, charter_of(federation), company, blobs)
+
+
+@pytest.fixture
+def together(
+    federation: Federation, cities: dict[str, CitySide], blobs: dict[bytes, bytes]
+) -> Coordinator:
+    """The same among four real nodes."""
+    return Coordinator(federation, charter_of(federation), cities, blobs)
+
+
+def expected_sum(cities: dict[str, CitySide], kind: str, noise: int) -> list[int]:
+    """The sum of what the cities' work gave, with ``noise`` added by every city."""
+    exact = np.sum([side.work.figures[kind] for side in cities.values()], axis=0)
+    return [int(value) + noise * len(cities) for value in exact]
+
+
+def refused_without_a_trace(city: CitySide, body: bytes, reason: Reason) -> None:
+    """Ask; the answer is a refusal for ``reason``, counted, and nothing else has changed."""
+    before, counted, done = city.footprint, city.refusals.get(reason, 0), list(city.work.done)
+    document = city.answer(body)
+    assert isinstance(document, Refusal), document
+    assert document.reason == reason, document.message
+    assert document.city == city.division
+    assert city.footprint == before
+    assert city.refusals[reason] == counted + 1
+    assert city.work.done == done
+
+
+# ── the honest way ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_training_run_is_answered_round_by_round_and_its_sums_are_exact(
+    together: Coordinator, cities: dict[str, CitySide], home: CitySide
+) -> None:
+    together.start()
+    for kind, noise in (("training", 1), ("training", 2), ("evaluation", 3)):
+        answers = together.ask()
+        assert together.total(answers).tolist() == expected_sum(cities, kind, noise)
+        together.publish_record(together.record_of(answers))
+    assert home.work.done == ["training", "training", "evaluation"]
+    assert home.work.parameters[0] == to_bytes(START)
+    assert home.work.parameters[-1] == together.parameters
+    assert len(set(home.work.parameters)) == 3
+    assert home.refusals == {}
+
+
+def test_a_statistics_run_is_answered_without_parameters(
+    federation: Federation, cities: dict[str, CitySide], blobs: dict[bytes, bytes]
+) -> None:
+    coordinator = Coordinator(federation, statistics_charter_of(federation), cities, blobs)
+    coordinator.start()
+    answers = coordinator.ask()
+    assert coordinator.total(answers).tolist() == expected_sum(cities, "statistics", 1)
+
+
+def test_a_statistics_round_with_parameters_is_refused(
+    federation: Federation,
+    company: dict[str, CitySide | PaperCity],
+    home: CitySide,
+    blobs: dict[bytes, bytes],
+) -> None:
+    coordinator = Coordinator(federation, statistics_charter_of(federation), company, blobs)
+    coordinator.start()
+    body = coordinator.sign(coordinator.round_request(parameters_digest=digest(b"something")))
+    refused_without_a_trace(home, body, Reason.WRONG_SUM)
+
+
+def test_every_consent_carries_a_fresh_key_bound_to_its_attempt(together: Coordinator) -> None:
+    first = [opened(raw) for raw in together.gather().values()]
+    second = [opened(raw) for raw in together.gather().values()]
+    consents = [c for c in (*first, *second) if isinstance(c, Consent)]
+    assert len(consents) == 8
+    assert len({c.agreement_key for c in consents}) == 8
+    assert {c.attempt_nonce for c in consents[4:]} == {together.nonce}
+    assert {c.charter_digest for c in consents} == {together.charter.digest}
+
+
+def test_after_a_drop_out_the_others_go_on_as_a_new_attempt_with_fresh_keys(
+    together: Coordinator, cities: dict[str, CitySide]
+) -> None:
+    together.start()
+    together.complete_round()
+    lost = together.ask()  # round 2, of which the last city's answer never arrives
+    drop = DropRecord(
+        charter_digest=together.charter.digest,
+        attempt_nonce=together.nonce,
+        roster_digest=together.roster.digest,
+        round=2,
+        cities=(LAST,),
+        reason="round.late",
+        recorded_ms=together.federation.clock(),
+    )
+    together.publish(drop)
+    del together.cities[LAST]
+    dropped = cities.pop(LAST)
+    together.start()
+    answers = together.ask()
+    assert together.total(answers).tolist() == expected_sum(cities, "training", 3)
+    masked = [contribution_in(answers[HOME]).masked, contribution_in(lost[HOME]).masked]
+    assert masked[0] != masked[1]
+    dropped.catch_up()
+    body = together.sign(together.round_request())
+    refused_without_a_trace(dropped, body, Reason.DROPPED)
+
+
+def test_noise_is_as_wide_as_the_charter_and_the_roster_say(
+    together: Coordinator, home: CitySide
+) -> None:
+    together.start()
+    together.complete_round()
+    together.complete_round()
+    together.complete_round()
+    charter = together.charter.document
+    training, evaluation = (terms.noise_sd(charter, k, 4) for k in ("training", "evaluation"))
+    assert home.noise.widths == [training, training, evaluation]
+
+
+# ── requests to join ────────────────────────────────────────────────────────────────────────────
+
+
+def unknown_charter(coordinator: Coordinator) -> dict[str, Any]:
+    return {"charter_digest": digest(b"no such charter")}
+
+
+def a_roster_for_a_charter(coordinator: Coordinator) -> dict[str, Any]:
+    coordinator.start()
+    return {"charter_digest": coordinator.roster.digest}
+
+
+def before_the_window(coordinator: Coordinator) -> dict[str, Any]:
+    start = coordinator.charter.document.not_before_ms
+    later = charter_of(coordinator.federation, nonce=b"l" * 16, not_before_ms=start + 60_000)
+    accepted = coordinator.federation.publish(coordinator.federation.by_administrators(later))
+    coordinator.tell()
+    return {"charter_digest": accepted.digest}
+
+
+def after_the_window(coordinator: Coordinator) -> dict[str, Any]:
+    coordinator.federation.clock.pass_(30 * DAY_S)
+    return {}
+
+
+def closed(coordinator: Coordinator) -> dict[str, Any]:
+    closure = Closure(
+        charter_digest=coordinator.charter.digest,
+        outcome="stopped",
+        reason="by the test",
+        last_record_digest=b"",
+        rounds_completed=0,
+        attempts=0,
+        closed_ms=coordinator.federation.clock(),
+    )
+    coordinator.publish(closure)
+    return {}
+
+
+def dropped(coordinator: Coordinator) -> dict[str, Any]:
+    drop = DropRecord(
+        charter_digest=coordinator.charter.digest,
+        attempt_nonce=bytes(32),
+        roster_digest=b"",
+        round=1,
+        cities=(HOME,),
+        reason="round.late",
+        recorded_ms=coordinator.federation.clock(),
+    )
+    coordinator.publish(drop)
+    return {}
+
+
+def unknown_membership(coordinator: Coordinator) -> dict[str, Any]:
+    return {"membership_digest": digest(b"no such membership")}
+
+
+def membership_of_yesterday(coordinator: Coordinator) -> dict[str, Any]:
+    old = coordinator.federation.trust.current_digest
+    coordinator.federation.publish_membership()
+    coordinator.tell()
+    return {"membership_digest": old}
+
+
+def charter_for_membership(coordinator: Coordinator) -> dict[str, Any]:
+    return {"membership_digest": coordinator.charter.digest}
+
+
+def unsupported(coordinator: Coordinator) -> dict[str, Any]:
+    home = coordinator.cities[HOME]
+    assert isinstance(home, CitySide)
+    home.work.supported = False
+    return {}
+
+
+def nonce_used_before(coordinator: Coordinator) -> dict[str, Any]:
+    coordinator.gather()
+    return {"attempt_nonce": coordinator.nonce}
+
+
+def made_tomorrow(coordinator: Coordinator) -> dict[str, Any]:
+    return {"issued_ms": coordinator.federation.clock() + DAY_S * 1_000}
+
+
+@pytest.mark.parametrize(
+    ("attack", "reason"),
+    [
+        pytest.param(unknown_charter, Reason.CHARTER_UNKNOWN, id="an unknown charter"),
+        pytest.param(a_roster_for_a_charter, Reason.UNEXPECTED_TYPE, id="a roster as charter"),
+        pytest.param(before_the_window, Reason.CHARTER_WINDOW, id="a charter not open yet"),
+        pytest.param(after_the_window, Reason.CHARTER_WINDOW, id="a charter that ran out"),
+        pytest.param(closed, Reason.CHARTER_CLOSED, id="a closed charter"),
+        pytest.param(dropped, Reason.DROPPED, id="a run this city was dropped from"),
+        pytest.param(unknown_membership, Reason.DEADLINE, id="a membership nobody knows"),
+        pytest.param(membership_of_yesterday, Reason.WRONG_BINDING, id="a replaced membership"),
+        pytest.param(charter_for_membership, Reason.WRONG_BINDING, id="a charter as membership"),
+        pytest.param(unsupported, Reason.CHARTER_UNSUPPORTED, id="a model this city lacks"),
+        pytest.param(nonce_used_before, Reason.ANSWERED, id="an attempt that was consented to"),
+        pytest.param(made_tomorrow, Reason.NOT_YET_VALID, id="a request of tomorrow"),
+    ],
+)
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+def test_a_request_to_join_is_refused(
+    coordinator: Coordinator,
+    home: CitySide,
+    attack: Callable[[Coordinator], dict[str, Any]],
+    reason: Reason,
+    restarted: bool,
+) -> None:
+    changes = attack(coordinator)
+    if restarted:
+        home.restart()
+    body = coordinator.sign(coordinator.consent_request(**changes))
+    refused_without_a_trace(home, body, reason)
+
+
+def policy(budget: float = 8.0, **changes: Any) -> Policy:
+    willing: dict[str, Any] = {"mode": Mode.AUTO, "max_epsilon": 8.0, "min_roster": 3}
+    return Policy(budget=Budget(epsilon=budget), training=KindRules(**{**willing, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("rules", "reason"),
+    [
+        pytest.param(policy(mode=Mode.REFUSE), Reason.POLICY, id="no training at all"),
+        pytest.param(policy(subjects=("other",)), Reason.POLICY, id="another model only"),
+        pytest.param(policy(max_epsilon=0.1), Reason.POLICY, id="too dear for one charter"),
+        pytest.param(policy(min_roster=4), Reason.ROSTER_TOO_SMALL, id="more company wanted"),
+        pytest.param(policy(min_collusion_bound=2), Reason.ROSTER_COLLUSION, id="less trust"),
+        pytest.param(policy(budget=0.5), Reason.BUDGET, id="the year's budget is too small"),
+    ],
+)
+def test_policy_decides_before_anything_is_reserved(
+    coordinator: Coordinator, home: CitySide, rules: Policy, reason: Reason
+) -> None:
+    home.policy = rules
+    home.restart()
+    refused_without_a_trace(home, coordinator.sign(coordinator.consent_request()), reason)
+
+
+def test_a_second_charter_that_the_year_cannot_bear_is_refused(
+    coordinator: Coordinator, home: CitySide
+) -> None:
+    home.policy = policy(budget=3.0)  # one charter costs 2.28, two 3.35
+    home.restart()
+    first = home.answer(coordinator.sign(coordinator.consent_request()))
+    assert isinstance(first, Consent)
+    second = Coordinator(
+        coordinator.federation,
+        charter_of(coordinator.federation, nonce=b"2" * 16),
+        coordinator.cities,
+        coordinator.blobs,
+    )
+    request = second.consent_request(attempt_nonce=digest(b"of the second"))
+    refused_without_a_trace(home, second.sign(request), Reason.BUDGET)
+
+
+@pytest.mark.parametrize(("approve", "reason"), [(True, None), (False, Reason.POLICY)])
+def test_what_a_person_must_decide_is_refused_until_the_person_has(
+    coordinator: Coordinator, home: CitySide, approve: bool, reason: Reason | None
+) -> None:
+    home.policy = policy(mode=Mode.ASK)
+    home.restart()
+    body = coordinator.sign(coordinator.consent_request())
+    before = home.footprint
+    assert reason_in(home.participant.answer(body)) == Reason.AWAITING_PERSON
+    asked = home.footprint
+    assert len(asked.pop("decisions")) == len(before.pop("decisions")) + 1
+    assert asked == before
+    refused_without_a_trace(home, body, Reason.AWAITING_PERSON)
+    with home.store.write() as connection:
+        runs.decide(connection, coordinator.charter.digest, approve, "Zhao", 1)
+    if reason is None:
+        assert isinstance(home.answer(body), Consent)
+    else:
+        refused_without_a_trace(home, body, reason)
+
+
+def test_a_repeated_request_to_join_gets_the_very_same_consent(
+    coordinator: Coordinator, home: CitySide
+) -> None:
+    body = coordinator.sign(coordinator.consent_request())
+    first = home.participant.answer(body)
+    before = home.footprint
+    assert home.participant.answer(body) == first
+    assert home.footprint == before
+    home.restart()  # the key died with the process, so the old consent must not be given again
+    refused_without_a_trace(home, body, Reason.KEYS_LOST)
+
+
+# ── rosters ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def consent_of(coordinator: Coordinator, division: str, **changes: Any) -> bytes:
+    """A consent made up by whoever holds the city's signing key, or thinks so."""
+    consent = Consent(
+        charter_digest=coordinator.charter.digest,
+        attempt_nonce=coordinator.nonce,
+        membership_digest=coordinator.federation.trust.current_digest,
+        city=division,
+        agreement_key=agreement_key(division, coordinator.nonce).public,
+        consented_ms=coordinator.federation.clock(),
+    )
+    keys = coordinator.federation.cities.get(division) or CityKeys.of(division)
+    return envelope(replace(consent, **changes), keys.signing)
+
+
+def with_consents(coordinator: Coordinator, **others: bytes) -> dict[str, Any]:
+    consents = dict(sorted({**coordinator.consents, **others}.items()))
+    return {"consents": tuple(consents.values())}
+
+
+def forged_consent(coordinator: Coordinator) -> dict[str, Any]:
+    thief = CityKeys.of(NEXT, generation=2)
+    forged = replace(opened(consent_of(coordinator, NEXT)), consented_ms=1)
+    assert isinstance(forged, Consent)
+    return with_consents(coordinator, **{NEXT: envelope(forged, thief.signing)})
+
+
+def altered_consent(coordinator: Coordinator) -> dict[str, Any]:
+    genuine = coordinator.consents[NEXT]
+    at = genuine.index(NEXT.encode()) + len(NEXT) + 4  # inside the agreement key
+    altered = genuine[:at] + bytes([genuine[at] ^ 1]) + genuine[at + 1 :]
+    return with_consents(coordinator, **{NEXT: altered})
+
+
+def without_mine(coordinator: Coordinator) -> dict[str, Any]:
+    return {"consents": tuple(coordinator.consents[c] for c in (NEXT, THIRD, LAST))}
+
+
+def mine_of_another_key(coordinator: Coordinator) -> dict[str, Any]:
+    return with_consents(coordinator, **{HOME: consent_of(coordinator, HOME)})
+
+
+def under_the_minimum(coordinator: Coordinator) -> dict[str, Any]:
+    return {"consents": tuple(coordinator.consents[c] for c in (HOME, NEXT, THIRD))}
+
+
+def doubled_city(coordinator: Coordinator) -> dict[str, Any]:
+    first, second, *others = with_consents(coordinator)["consents"]
+    return {"consents": (first, second, consent_of(coordinator, NEXT, consented_ms=1), *others)}
+
+
+def one_key_for_two(coordinator: Coordinator) -> dict[str, Any]:
+    theirs = opened(coordinator.consents[THIRD])
+    assert isinstance(theirs, Consent)
+    again = consent_of(coordinator, NEXT, agreement_key=theirs.agreement_key)
+    return with_consents(coordinator, **{NEXT: again})
+
+
+def stranger(coordinator: Coordinator) -> dict[str, Any]:
+    return with_consents(coordinator, **{"500100": consent_of(coordinator, "500100")})
+
+
+def another_attempt(coordinator: Coordinator) -> dict[str, Any]:
+    stale = consent_of(coordinator, NEXT, attempt_nonce=digest(b"another attempt"))
+    return with_consents(coordinator, **{NEXT: stale})
+
+
+def another_charter(coordinator: Coordinator) -> dict[str, Any]:
+    other = consent_of(coordinator, NEXT, charter_digest=digest(b"another charter"))
+    return with_consents(coordinator, **{NEXT: other})
+
+
+def another_membership(coordinator: Coordinator) -> dict[str, Any]:
+    other = consent_of(coordinator, NEXT, membership_digest=digest(b"another"))
+    return with_consents(coordinator, **{NEXT: other})
+
+
+def unordered(coordinator: Coordinator) -> dict[str, Any]:
+    return {"consents": with_consents(coordinator)["consents"][::-1]}
+
+
+def too_many_attempts(coordinator: Coordinator) -> dict[str, Any]:
+    return {"attempt": coordinator.charter.document.max_repeats + 2}
+
+
+def round_beyond_the_last(coordinator: Coordinator) -> dict[str, Any]:
+    return {"first_round": 4, "previous_record_digest": digest(b"a record")}
+
+
+def foreign_nonce(coordinator: Coordinator) -> dict[str, Any]:
+    return {"attempt_nonce": digest(b"another attempt")}
+
+
+def foreign_charter(coordinator: Coordinator) -> dict[str, Any]:
+    return {"charter_digest": digest(b"another charter")}
+
+
+@pytest.mark.parametrize(
+    ("attack", "reason"),
+    [
+        pytest.param(forged_consent, Reason.ROSTER_CONSENT, id="a consent by a stolen name"),
+        pytest.param(altered_consent, Reason.ROSTER_CONSENT, id="a consent with another key in it"),
+        pytest.param(without_mine, Reason.ROSTER_FOREIGN, id="without this city"),
+        pytest.param(mine_of_another_key, Reason.ROSTER_FOREIGN, id="with another key of mine"),
+        pytest.param(under_the_minimum, Reason.ROSTER_TOO_SMALL, id="under the minimum"),
+        pytest.param(doubled_city, Reason.ROSTER_CONSENT, id="with one city twice"),
+        pytest.param(one_key_for_two, Reason.ROSTER_CONSENT, id="with one key for two cities"),
+        pytest.param(stranger, Reason.ROSTER_CONSENT, id="with a city that is no member"),
+        pytest.param(another_attempt, Reason.ROSTER_CONSENT, id="with a consent of yesterday"),
+        pytest.param(another_charter, Reason.ROSTER_CONSENT, id="with a consent to other terms"),
+        pytest.param(another_membership, Reason.ROSTER_CONSENT, id="with a consent among others"),
+        pytest.param(unordered, Reason.ROSTER_CONSENT, id="out of order"),
+        pytest.param(too_many_attempts, Reason.REPEATS_EXHAUSTED, id="after the last repeat"),
+        pytest.param(round_beyond_the_last, Reason.WRONG_ROUND, id="for a round there is not"),
+        pytest.param(foreign_nonce, Reason.ROSTER_FOREIGN, id="of another attempt"),
+        pytest.param(foreign_charter, Reason.WRONG_BINDING, id="for another charter"),
+    ],
+)
+def test_no_round_is_answered_under_a_roster(
+    federation: Federation,
+    company: dict[str, CitySide | PaperCity],
+    home: CitySide,
+    blobs: dict[bytes, bytes],
+    attack: Callable[[Coordinator], dict[str, Any]],
+    reason: Reason,
+) -> None:
+    coordinator = Coordinator(federation, charter_of(federation, min_roster=4), company, blobs)
+    coordinator.gather()
+    coordinator.publish_roster(**attack(coordinator))
+    refused_without_a_trace(home, coordinator.sign(coordinator.round_request()), reason)
+
+
+def test_more_colluders_than_a_roster_bears_are_refused(
+    federation: Federation,
+    company: dict[str, CitySide | PaperCity],
+    home: CitySide,
+    blobs: dict[bytes, bytes],
+) -> None:
+    """The administrators raise t after the charter was signed: its rosters are too few now."""
+    coordinator = Coordinator(federation, charter_of(federation), company, blobs)
+    federation.publish_membership(collusion_bound=2)
+    coordinator.tell()
+    coordinator.start()
+    body = coordinator.sign(coordinator.round_request())
+    refused_without_a_trace(home, body, Reason.ROSTER_COLLUSION)
+
+
+def test_cities_made_up_beyond_t_do_not_make_a_roster_large_enough(
+    federation: Federation,
+    company: dict[str, CitySide | PaperCity],
+    home: CitySide,
+    blobs: dict[bytes, bytes],
+) -> None:
+    """Three strangers beside one member would pass n ≥ 4 and t ≤ n − 2 if they counted."""
+    coordinator = Coordinator(federation, charter_of(federation, min_roster=4), company, blobs)
+    coordinator.gather()
+    made_up = ("500100", "510100", "520100")
+    consents = (coordinator.consents[HOME], *(consent_of(coordinator, c) for c in made_up))
+    coordinator.publish_roster(consents=consents)
+    body = coordinator.sign(coordinator.round_request())
+    refused_without_a_trace(home, body, Reason.ROSTER_CONSENT)
+
+
+def test_a_suspended_city_counts_for_nothing(
+    federation: Federation,
+    company: dict[str, CitySide | PaperCity],
+    home: CitySide,
+    blobs: dict[bytes, bytes],
+) -> None:
+    coordinator = Coordinator(federation, charter_of(federation), company, blobs)
+    suspended = tuple(
+        replace(c, status="suspended") if c.division == LAST else c
+        for c in federation.membership.cities
+    )
+    federation.publish_membership(cities=suspended)
+    coordinator.tell()
+    del coordinator.cities[LAST]
+    coordinator.gather()
+    coordinator.publish_roster(
+        **with_consents(coordinator, **{LAST: consent_of(coordinator, LAST)})
+    )
+    body = coordinator.sign(coordinator.round_request())
+    refused_without_a_trace(home, body, Reason.ROSTER_CONSENT)
+
+
+def test_an_attempt_has_one_roster(coordinator: Coordinator, home: CitySide) -> None:
+    coordinator.start()
+    coordinator.complete_round()
+    first = coordinator.roster
+    coordinator.publish_roster(
+        consents=tuple(coordinator.consents[c] for c in (HOME, NEXT, THIRD)),
+    )
+    assert coordinator.roster.digest != first.digest
+    body = coordinator.sign(coordinator.round_request())
+    refused_without_a_trace(home, body, Reason.ROSTER_FOREIGN)
+    coordinator.roster = first
+    contribution_in(home.participant.answer(coordinator.sign(coordinator.round_request())))
+
+
+def test_a_roster_continues_the_record_that_its_first_request_names(
+    coordinator: Coordinator, home: CitySide
+) -> None:
+    coordinator.start()
+    coordinator.complete_round()
+    coordinator.gather()
+    coordinator.publish_roster(previous_record_digest=digest(b"another record"))
+    body = coordinator.sign(coordinator.round_request())
+    refused_without_a_trace(home, body, Reason.WRONG_BINDING)
+
+
+# ── rounds ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def second_round(coordinator: Coordinator) -> Coordinator:
+    """Round 1 is answered and recorded; round 2 is next."""
+    coordinator.start()
+    coordinator.complete_round()
+    return coordinator
+
+
+Changes = dict[str, Any]
+
+
+def nothing_else(_: Coordinator) -> Changes:
+    return {}
+
+
+def unlogged_roster(_: Coordinator) -> Changes:
+    return {"roster_digest": digest(b"no roster")}
+
+
+def record_for_a_roster(coordinator: Coordinator) -> Changes:
+    return {"roster_digest": coordinator.records[-1].digest}
+
+
+def roster_for_a_record(coordinator: Coordinator) -> Changes:
+    return {"previous_record_digest": coordinator.roster.digest}
+
+
+def unlogged_record(_: Coordinator) -> Changes:
+    return {"previous_record_digest": digest(b"no record")}
+
+
+def other_attempt(_: Coordinator) -> Changes:
+    return {"attempt_nonce": digest(b"no such attempt")}
+
+
+def other_membership(_: Coordinator) -> Changes:
+    return {"membership_digest": digest(b"no such membership")}
+
+
+def other_charter(_: Coordinator) -> Changes:
+    return {"charter_digest": digest(b"no such charter")}
+
+
+def first_round_again(_: Coordinator) -> Changes:
+    return {"round": 1, "previous_record_digest": b"", "previous_sum": b""}
+
+
+def round_left_out(_: Coordinator) -> Changes:
+    return {"round": 3, "kind": "evaluation"}
+
+
+def round_after_the_last(_: Coordinator) -> Changes:
+    return {"round": 4}
+
+
+def evaluation_too_early(_: Coordinator) -> Changes:
+    return {"kind": "evaluation"}
+
+
+def statistics_of_a_training(_: Coordinator) -> Changes:
+    return {"kind": "statistics"}
+
+
+def other_parameters(_: Coordinator) -> Changes:
+    return {"parameters_digest": digest(to_bytes(START + 1))}
+
+
+def start_once_more(_: Coordinator) -> Changes:
+    return {"parameters_digest": digest(to_bytes(START))}
+
+
+def other_sum(coordinator: Coordinator) -> Changes:
+    total = from_bytes(coordinator.sums[-1], 6)
+    return {"previous_sum": to_bytes(total + 1)}
+
+
+def longer_sum(coordinator: Coordinator) -> Changes:
+    return {"previous_sum": coordinator.sums[-1] + bytes(8)}
+
+
+def lost_sum(coordinator: Coordinator) -> Changes:
+    coordinator.blobs.clear()
+    return {"previous_sum": b""}
+
+
+def made_in_a_day(coordinator: Coordinator) -> Changes:
+    return {"issued_ms": coordinator.federation.clock() + DAY_S * 1_000}
+
+
+def rerecorded(coordinator: Coordinator, **changes: Any) -> Changes:
+    """Log a second record of round 1, made up, and name it."""
+    genuine = coordinator.records[-1].document
+    record = coordinator.publish(replace(genuine, **changes))
+    return {"previous_record_digest": record.digest}
+
+
+def my_contribution_exchanged(coordinator: Coordinator) -> Changes:
+    listed = coordinator.records[-1].document.contributions
+    mine, *others = listed
+    return rerecorded(
+        coordinator,
+        contributions=(RecordedContribution(city=mine.city, digest=digest(b"other")), *others),
+    )
+
+
+def my_contribution_left_out(coordinator: Coordinator) -> Changes:
+    listed = coordinator.records[-1].document.contributions
+    return rerecorded(coordinator, contributions=listed[1:])
+
+
+def record_of_another_attempt(coordinator: Coordinator) -> Changes:
+    return rerecorded(coordinator, attempt_nonce=digest(b"another attempt"))
+
+
+def record_of_another_charter(coordinator: Coordinator) -> Changes:
+    return rerecorded(coordinator, charter_digest=digest(b"another charter"))
+
+
+def record_of_other_beginnings(coordinator: Coordinator) -> Changes:
+    return rerecorded(coordinator, parameters_digest=digest(b"other parameters"))
+
+
+def record_of_other_ends(coordinator: Coordinator) -> Changes:
+    made_up = digest(to_bytes(START))
+    return {
+        **rerecorded(coordinator, next_parameters_digest=made_up),
+        "parameters_digest": made_up,
+    }
+
+
+def huge_sum(coordinator: Coordinator) -> Changes:
+    """A recorded sum that would carry the parameters beyond the charter's bound."""
+    total = to_bytes(np.full(6, 2**45, dtype=np.int64))
+    changes = rerecorded(coordinator, sum_digest=digest(total))
+    return {**changes, "previous_sum": total}
+
+
+def sum_of_another_length(coordinator: Coordinator) -> Changes:
+    total = to_bytes(np.zeros(7, dtype=np.int64))
+    changes = rerecorded(coordinator, sum_digest=digest(total))
+    return {**changes, "previous_sum": total}
+
+
+def named_dropped(coordinator: Coordinator) -> Changes:
+    return dropped(coordinator)
+
+
+def run_closed(coordinator: Coordinator) -> Changes:
+    return closed(coordinator)
+
+
+@pytest.mark.parametrize(
+    ("attack", "reason"),
+    [
+        pytest.param(other_charter, Reason.CHARTER_UNKNOWN, id="under an unknown charter"),
+        pytest.param(other_attempt, Reason.KEYS_LOST, id="of an attempt without keys"),
+        pytest.param(other_membership, Reason.WRONG_BINDING, id="under another membership"),
+        pytest.param(unlogged_roster, Reason.DEADLINE, id="before its roster"),
+        pytest.param(record_for_a_roster, Reason.UNEXPECTED_TYPE, id="with a record as roster"),
+        pytest.param(roster_for_a_record, Reason.UNEXPECTED_TYPE, id="with a roster as record"),
+        pytest.param(unlogged_record, Reason.DEADLINE, id="before the record of the last one"),
+        pytest.param(first_round_again, Reason.ANSWERED, id="answered before, asked otherwise"),
+        pytest.param(round_left_out, Reason.WRONG_ROUND, id="after a round left out"),
+        pytest.param(round_after_the_last, Reason.WRONG_ROUND, id="after the last"),
+        pytest.param(evaluation_too_early, Reason.WRONG_ROUND, id="that is no evaluation yet"),
+        pytest.param(statistics_of_a_training, Reason.WRONG_ROUND, id="of another kind"),
+        pytest.param(other_parameters, Reason.WRONG_SUM, id="on parameters made up"),
+        pytest.param(start_once_more, Reason.WRONG_SUM, id="on the parameters of round 1"),
+        pytest.param(other_sum, Reason.WRONG_SUM, id="with a sum that was not recorded"),
+        pytest.param(longer_sum, Reason.WRONG_SUM, id="with a longer sum"),
+        pytest.param(lost_sum, Reason.NOT_FOUND, id="with a sum nobody has"),
+        pytest.param(made_in_a_day, Reason.NOT_YET_VALID, id="of tomorrow"),
+        pytest.param(my_contribution_exchanged, Reason.WRONG_SUM, id="after my exchanged answer"),
+        pytest.param(my_contribution_left_out, Reason.WRONG_SUM, id="after my answer left out"),
+        pytest.param(record_of_another_attempt, Reason.WRONG_BINDING, id="after another attempt"),
+        pytest.param(record_of_another_charter, Reason.WRONG_ROUND, id="after another run"),
+        pytest.param(record_of_other_beginnings, Reason.WRONG_SUM, id="after other parameters"),
+        pytest.param(record_of_other_ends, Reason.WRONG_SUM, id="after a step that is none"),
+        pytest.param(huge_sum, Reason.OUT_OF_BOUND, id="on parameters out of bound"),
+        pytest.param(sum_of_another_length, Reason.OUT_OF_BOUND, id="after a sum too long"),
+        pytest.param(named_dropped, Reason.DROPPED, id="of a run this city was dropped from"),
+        pytest.param(run_closed, Reason.CHARTER_CLOSED, id="of a closed run"),
+        pytest.param(after_the_window, Reason.CHARTER_WINDOW, id="after the window"),
+    ],
+)
+def test_no_round_is_answered(
+    second_round: Coordinator,
+    home: CitySide,
+    attack: Callable[[Coordinator], Changes],
+    reason: Reason,
+) -> None:
+    changes = attack(second_round)
+    request = second_round.round_request(**changes)
+    refused_without_a_trace(home, second_round.sign(request), reason)
+
+
+def test_a_refused_request_does_not_spoil_the_right_one(
+    second_round: Coordinator, home: CitySide
+) -> None:
+    for attack in (other_parameters, other_sum, round_left_out, my_contribution_exchanged):
+        body = second_round.sign(second_round.round_request(**attack(second_round)))
+        assert isinstance(home.answer(body), Refusal)
+    answers = second_round.complete_round()
+    assert len(answers) == 4
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+def test_the_same_request_gets_the_very_same_bytes(
+    second_round: Coordinator, home: CitySide, restarted: bool
+) -> None:
+    body = second_round.sign(second_round.round_request())
+    first = home.participant.answer(body)
+    before, drawn = home.footprint, len(home.noise.widths)
+    if restarted:
+        home.restart()
+    assert home.participant.answer(body) == first
+    assert home.footprint == before
+    assert len(home.noise.widths) == drawn
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+def test_another_request_for_an_answered_round_is_refused(
+    second_round: Coordinator, home: CitySide, restarted: bool
+) -> None:
+    contribution_in(home.participant.answer(second_round.sign(second_round.round_request())))
+    if restarted:
+        home.restart()
+    second_round.federation.clock.pass_(1)
+    body = second_round.sign(second_round.round_request())
+    refused_without_a_trace(home, body, Reason.ANSWERED)
+
+
+def test_a_round_of_another_kind_is_no_second_question(
+    second_round: Coordinator, home: CitySide
+) -> None:
+    contribution_in(home.participant.answer(second_round.sign(second_round.round_request())))
+    body = second_round.sign(second_round.round_request(kind="evaluation"))
+    refused_without_a_trace(home, body, Reason.WRONG_ROUND)
+
+
+def test_after_a_restart_the_keys_are_gone_and_a_new_attempt_goes_on(
+    together: Coordinator, cities: dict[str, CitySide], home: CitySide
+) -> None:
+    together.start()
+    together.complete_round()
+    home.restart()
+    body = together.sign(together.round_request())
+    refused_without_a_trace(home, body, Reason.KEYS_LOST)
+    together.start()
+    total = together.total(together.ask())
+    assert total.tolist() == expected_sum(cities, "training", 2)
+
+
+def test_a_new_attempt_ends_the_one_before(second_round: Coordinator, home: CitySide) -> None:
+    before = second_round.round_request()
+    second_round.start()
+    refused_without_a_trace(home, second_round.sign(before), Reason.KEYS_LOST)
+
+
+def test_a_city_that_missed_everything_replays_the_recorded_sums(
+    second_round: Coordinator, home: CitySide
+) -> None:
+    second_round.complete_round()
+    with home.store.write() as connection:
+        runs.forget_states(connection, second_round.charter.digest, 1_000)
+    home.restart()
+    second_round.start()
+    body = second_round.sign(second_round.round_request())
+    contribution_in(home.participant.answer(body))
+    assert home.work.parameters[-1] == second_round.parameters
+
+
+@pytest.mark.parametrize(
+    ("forge", "reason"),
+    [
+        pytest.param(
+            lambda c, r: c.federation.by_city(r, NEXT), Reason.UNKNOWN_SIGNER, id="by a city"
+        ),
+        pytest.param(
+            lambda c, r: envelope(r, CityKeys.of("999999").signing),
+            Reason.UNKNOWN_SIGNER,
+            id="by a stranger",
+        ),
+        pytest.param(
+            lambda c, r: c.sign(r).replace(r.kind.encode(), b"troining"),
+            Reason.BAD_SIGNATURE,
+            id="altered on the way",
+        ),
+        pytest.param(
+            lambda c, r: c.federation.by_administrators(c.charter.document),
+            Reason.UNEXPECTED_TYPE,
+            id="that is a charter",
+        ),
+        pytest.param(lambda c, r: c.sign(r)[:-7], Reason.NOT_DECODABLE, id="cut short"),
+        pytest.param(lambda c, r: b"", Reason.NOT_DECODABLE, id="empty"),
+        pytest.param(
+            lambda c, r: c.sign(r).replace(b"round-request", b"round-riddles"),
+            Reason.UNKNOWN_TYPE,
+            id="of an unknown type",
+        ),
+    ],
+)
+def test_no_request_is_believed(
+    second_round: Coordinator,
+    home: CitySide,
+    forge: Callable[[Coordinator, RoundRequest], bytes],
+    reason: Reason,
+) -> None:
+    refused_without_a_trace(home, forge(second_round, second_round.round_request()), reason)
+
+
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(body=st.binary(max_size=200), cut=st.integers(0, 200), flip=st.integers(0, 10_000))
+def test_whatever_arrives_is_answered_by_a_refusal(
+    coordinator: Coordinator, home: CitySide, body: bytes, cut: int, flip: int
+) -> None:
+    genuine = coordinator.sign(coordinator.consent_request())
+    at = flip % len(genuine)
+    flipped = genuine[:at] + bytes([genuine[at] ^ (1 + flip % 255)]) + genuine[at + 1 :]
+    before = home.footprint
+    for damaged in (body, genuine[:cut] + body, flipped):
+        assert isinstance(home.answer(damaged), Refusal)
+    assert home.footprint == before
+
+
+# ── budget and the last round ───────────────────────────────────────────────────────────────────
+
+
+def test_every_answer_is_charged_and_repeats_end_with_the_budget(
+    second_round: Coordinator, home: CitySide
+) -> None:
+    """Two rounds and one repeat were reserved: the fourth sum is refused whatever the roster."""
+    second_round.ask()
+    second_round.start()
+    second_round.complete_round()  # round 2 again, the third charge
+    assert [row[2:] for row in home.footprint["budget_touches"]] == [
+        ("round", digest(b"nonce" + bytes([1])), 1),
+        ("round", digest(b"nonce" + bytes([1])), 2),
+        ("round", digest(b"nonce" + bytes([2])), 2),
+    ]
+    second_round.records.pop()
+    second_round.sums.pop()
+    second_round.gather()
+    second_round.publish_roster(attempt=2)
+    body = second_round.sign(second_round.round_request())
+    refused_without_a_trace(home, body, Reason.REPEATS_EXHAUSTED)
+
+
+@pytest.fixture
+def evaluating(together: Coordinator) -> Coordinator:
+    """Both training rounds are recorded; the evaluation is next."""
+    together.start()
+    together.complete_round()
+    together.complete_round()
+    return together
+
+
+def test_vote_and_contribution_to_the_card_are_one_noised_value(
+    evaluating: Coordinator, cities: dict[str, CitySide], home: CitySide
+) -> None:
+    for number, side in enumerate(cities.values()):
+        side.work.figures["evaluation"] = np.array([-3 + number, 100], dtype=np.int64)
+    drawn = len(home.noise.widths)
+    answers = evaluating.ask()
+    assert len(home.noise.widths) == drawn + 1
+    # the third draw adds 3: what was −3 becomes 0 and just counts as not worse
+    assert [vote_in(raw).not_worse for raw in answers.values()] == [True] * 4
+    assert evaluating.total(answers).tolist() == [-3 - 2 - 1 + 0 + 4 * 3, 4 * 103]
+    assert {vote_in(raw).candidate_digest for raw in answers.values()} == {
+        digest(evaluating.parameters)
+    }
+
+
+def test_a_worse_candidate_is_voted_against(evaluating: Coordinator, home: CitySide) -> None:
+    home.work.figures["evaluation"] = np.array([-4, 100], dtype=np.int64)
+    votes = {city: vote_in(raw).not_worse for city, raw in evaluating.ask().items()}
+    assert votes == {HOME: False, NEXT: True, THIRD: True, LAST: True}
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+def test_an_evaluation_is_drawn_once_over_attempts_and_charged_once(
+    evaluating: Coordinator, home: CitySide, restarted: bool
+) -> None:
+    first = evaluating.ask()
+    total, drawn = evaluating.total(first).tolist(), len(home.noise.widths)
+    touches = home.footprint["budget_touches"]
+    home.work.figures["evaluation"] = np.array([10**6, 1], dtype=np.int64)
+    if restarted:
+        home.restart()
+    evaluating.start()
+    second = evaluating.ask()
+    assert contribution_in(second[HOME]).masked != contribution_in(first[HOME]).masked
+    assert evaluating.total(second).tolist() == total
+    assert len(home.noise.widths) == drawn
+    assert home.work.done.count("evaluation") == 1
+    assert home.footprint["budget_touches"] == touches
+    assert vote_in(second[HOME]).not_worse == vote_in(first[HOME]).not_worse
+
+
+class Failing(GivenWork):
+    """Work that fails over a record, and says which."""
+
+    def training(self, charter_digest: bytes, charter: Charter, parameters: Integers) -> Integers:
+        raise Malformed(Reason.OUT_OF_BOUND, "worker 李 has a negative wage")
+
+
+def test_what_goes_wrong_over_records_is_told_to_nobody(
+    second_round: Coordinator, home: CitySide
+) -> None:
+    home.work = Failing({})
+    home.restart()
+    second_round.start()
+    told = home.answer(second_round.sign(second_round.round_request()))
+    assert isinstance(told, Refusal)
+    assert told.reason == Reason.STORAGE
+    assert told.message == OWN_FAULT
+
+
+@pytest.mark.parametrize(
+    "said", ["two\nlines", "", "x" * 5_000, "\x1b[31mred"], ids=["lines", "none", "much", "red"]
+)
+def test_what_the_other_side_says_cannot_spoil_a_refusal(
+    second_round: Coordinator, home: CitySide, said: str
+) -> None:
+    home.fault = PeerError(Reason.UNREACHABLE, said)
+    body = second_round.sign(second_round.round_request(previous_sum=b""))
+    refused_without_a_trace(home, body, Reason.UNREACHABLE)
+
+
+def test_a_city_forgets_what_it_read_when_the_run_ends(
+    second_round: Coordinator, home: CitySide
+) -> None:
+    assert home.work.forgotten == []
+    closed(second_round)
+    assert home.work.forgotten == [second_round.charter.digest]
