@@ -5,35 +5,23 @@ contributions.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from federation.acceptance import Acceptance, Accepted, Limits, read_kept
-from federation.crypto import masking
 from federation.crypto.envelope import replay_identity
 from federation.crypto.keys import digest
-from federation.crypto.masking import MaskContext
-from federation.documents.exchanged import Contribution
 from federation.documents.membership import Membership
+from federation.documents.releases import ModelRelease, StatisticsRelease
 from federation.documents.runs import RoundRecord
-from federation.errors import LaborfedError, Reason, Refused, StorageFault, Untrusted
+from federation.documents.types import Document
+from federation.errors import LaborfedError, Reason, Stale, StorageFault, Untrusted
 from federation.evidence import Evidence
-from federation.log.store import LogEntry, LogStore
+from federation.log.store import LogStore
+from federation.recomputation import KeptContributions, Recomputation
 from federation.trust import Pin, Trust
-from federation.verification import verify_contribution
 from federation.wire.codec import decode_envelope
-
-PAGE = 1000  # entries read at a time
-
-
-class KeptContributions(Protocol):
-    """What the coordinator keeps of its rounds."""
-
-    def contribution(self, wanted: bytes, /) -> bytes | None:
-        """Return a contribution's envelope bytes by their SHA-256, None when it is not kept."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -61,25 +49,26 @@ class AuditReport:
 
 
 def audit(
-    log: LogStore, pin: Pin, checkpoint: bytes, kept: KeptContributions | None = None
+    log: LogStore, pin: Pin, checkpoint: bytes | None, kept: KeptContributions | None = None
 ) -> AuditReport:
     """Re-derive everything the log says, and go on after each problem.
 
     1. The tree is rebuilt from its entries. 2. Each entry passes acceptance again (steps 1–5, in
-    the membership then valid), memberships chained from ``pin``. 3. Each document fits its run:
-    consents, round records' chain, votes, closures. 4. With ``kept``, each recorded sum is
-    recomputed from the contributions. 5. ``checkpoint``, a signed note the log once gave out, is
-    the log's own and a head of this very tree.
+    the membership then valid), memberships chained from ``pin``, no statement twice. 3. Each
+    document fits its run: consents, round records' chain, votes, closures. 4. With ``kept``, each
+    recorded sum, and the figures released from it, are computed again from the contributions.
+    5. ``checkpoint``, a signed note the log once gave out, is the log's own and a head of this
+    very tree.
 
-    Raises StorageFault(STORAGE) only when the database cannot be read.
+    Raises StorageFault only when the database cannot be read (STORAGE) or has no head
+    (LOG_CORRUPT).
     """
     walk = _Walk(log, pin, kept)
     walk.check(None, walk.rebuild_tree)
-    for start in range(0, log.head().size, PAGE):
-        for entry in log.entries(start, PAGE):
-            walk.by_type[entry.payload_type] += 1
-            walk.check(entry.index, partial(walk.read, entry))
-    walk.check(None, partial(walk.compare_head, checkpoint))
+    for index in range(log.head().size):
+        walk.check(index, partial(walk.read, index))
+    if checkpoint is not None:
+        walk.check(None, partial(walk.compare_head, checkpoint))
     return AuditReport(
         sum(walk.by_type.values()), dict(walk.by_type), walk.sums, tuple(walk.problems)
     )
@@ -90,13 +79,18 @@ class _Walk:
 
     def __init__(self, log: LogStore, pin: Pin, kept: KeptContributions | None) -> None:
         self._log = log
-        self._kept = kept
         self._trust = Trust(pin)
+        self._again = Recomputation(kept, self._trust) if kept is not None else None
+        self._seen: set[bytes] = set()
         self._evidence = Evidence(self._trust)
         self._door = Acceptance(self._trust, None, Limits(), _NothingHeld())
         self.by_type: Counter[str] = Counter()
-        self.sums = 0
         self.problems: list[Problem] = []
+
+    @property
+    def sums(self) -> int:
+        """How many recorded sums were computed again and came out right."""
+        return self._again.sums if self._again else 0
 
     def check(self, leaf_index: int | None, part: Callable[[], None]) -> None:
         """Run one part of the audit; what it finds wrong is noted and the audit goes on."""
@@ -111,18 +105,23 @@ class _Walk:
         """Part 1; StorageFault(LOG_CORRUPT) when the tree is not what its entries give."""
         deque(self._log.rebuild_root(), maxlen=0)
 
-    def read(self, entry: LogEntry) -> None:
+    def read(self, index: int) -> None:
         """Parts 2–4 for one entry."""
+        entry = self._log.entry(index)
+        self.by_type[entry.payload_type] += 1
         envelope = decode_envelope(entry.envelope)
         stored = entry.digest, entry.payload_type, entry.replay_identity
         if stored != (digest(entry.envelope), envelope.payload_type, replay_identity(envelope)):
             raise StorageFault(Reason.LOG_CORRUPT, "the entry's columns are not its envelope's")
         accepted = self._door.restored(entry.envelope, entry.index)
+        if accepted.digest in self._seen:
+            raise Stale(Reason.REPLAYED, "the same statement is logged before")
+        self._seen.add(accepted.digest)
         if isinstance(accepted.document, Membership):
             self._trust.advance(envelope, accepted.document, entry.index)
         self._evidence.add(accepted)
-        if isinstance(accepted.document, RoundRecord) and self._kept is not None:
-            self._recompute(accepted.of(RoundRecord), self._kept)
+        if self._again is not None:
+            self._recompute(accepted, self._again)
 
     def compare_head(self, checkpoint: bytes) -> None:
         """Part 5; INCONSISTENT when the note's head is not this tree's at that size."""
@@ -132,20 +131,17 @@ class _Walk:
                 Reason.INCONSISTENT, f"the checkpoint shows another tree of {known.size} entries"
             )
 
-    def _recompute(self, record: Accepted[RoundRecord], kept: KeptContributions) -> None:
-        run = self._evidence.run(record.document.charter_digest)
-        roster, _ = run.roster(record.document.roster_digest)
-        contributions = []
-        for recorded in record.document.contributions:
-            raw = kept.contribution(recorded.digest)
-            if raw is None:
-                raise StorageFault(
-                    Reason.NOT_FOUND, f"the contribution of {recorded.city} is not kept"
-                )
-            contributions.append(verify_contribution(raw, record, roster, self._trust))
-        if _sum_digest(contributions) != record.document.sum_digest:
-            raise Refused(Reason.WRONG_SUM, "the contributions do not give the recorded sum")
-        self.sums += 1
+    def _recompute(self, accepted: Accepted[Document], again: Recomputation) -> None:
+        match accepted.document:
+            case RoundRecord() as record:
+                run = self._evidence.run(record.charter_digest)
+                again.record(accepted.of(RoundRecord), run)
+            case ModelRelease() as release:
+                run = self._evidence.run(release.charter_digest)
+                again.model_release(accepted.of(ModelRelease), run)
+            case StatisticsRelease() as release:
+                run = self._evidence.run(release.charter_digest)
+                again.statistics_release(accepted.of(StatisticsRelease), run)
 
 
 class _NothingHeld:
@@ -156,14 +152,3 @@ class _NothingHeld:
 
     def latest_release_version(self) -> int:
         return 0
-
-
-def _sum_digest(contributions: Sequence[Contribution]) -> bytes:
-    """SHA-256 of the unmasked sum's int64 little-endian bytes."""
-    masked = [masking.decode(c.masked, _context(c)) for c in contributions]
-    total = masking.unmask_sum(masked, contributions[0].modulus_bits)
-    return digest(total.astype("<i8").tobytes())
-
-
-def _context(contribution: Contribution) -> MaskContext:
-    return MaskContext(**{f.name: getattr(contribution, f.name) for f in fields(MaskContext)})

@@ -109,7 +109,7 @@ def transaction(engine: sql.Engine, *, write: bool = False) -> Iterator[sql.Conn
 def read_head(connection: sql.Connection) -> Head:
     """Return the head; StorageFault(LOG_CORRUPT) when there is none."""
     row = connection.execute(sql.select(head.c.origin, head.c.size, head.c.root)).one_or_none()
-    if row is None:
+    if row is None or not isinstance(row.size, int):  # SQLite keeps any type in any column
         raise corrupt("the file holds no head")
     return Head(row.origin, row.size, row.root)
 

@@ -122,12 +122,15 @@ class LogStore:
     def entry(self, index: int) -> LogEntry:
         """Return one entry; Malformed(NOT_FOUND) when the log does not reach so far."""
         found = self.entries(index, 1)
-        if index < 0 or not found:
+        if not found or found[0].index != index:
             raise Malformed(Reason.NOT_FOUND, f"the log has no entry {index}")
         return found[0]
 
     def entries(self, start: int, limit: int) -> list[LogEntry]:
-        """Return up to ``limit`` entries from index ``start``, in order."""
+        """Return up to ``limit`` entries from index ``start``, in order.
+
+        StorageFault(LOG_CORRUPT) when a stored one cannot be an entry.
+        """
         query = (
             sql.select(entries)
             .where(entries.c.index >= start)
@@ -135,7 +138,7 @@ class LogStore:
             .limit(limit)
         )
         with database.transaction(self._engine) as connection:
-            return [LogEntry(**row) for row in connection.execute(query).mappings()]
+            return [_entry(row) for row in connection.execute(query).mappings()]
 
     def root(self, size: int) -> bytes:
         """Return the root the log had at ``size`` leaves; Malformed(NOT_FOUND) beyond the head."""
@@ -209,6 +212,16 @@ class LogStore:
             if new.replay_identity in seen:
                 raise Stale(Reason.REPLAYED, f"statement {number} of the batch is in it twice")
             seen.add(new.replay_identity)
+
+
+def _entry(row: sql.RowMapping) -> LogEntry:
+    # SQLite keeps any type in any column
+    if not all(isinstance(row[name], bytes) for name in ("digest", "envelope", "replay_identity")):
+        raise corrupt(f"entry {row['index']} holds what are no bytes")
+    try:
+        return LogEntry(**row)
+    except Malformed as error:
+        raise corrupt(f"entry {row['index']}: {error.message}") from error
 
 
 def _append(connection: sql.Connection, batch: Sequence[NewEntry], now_ms: int) -> list[int]:
