@@ -27,7 +27,7 @@ from deploy.study.market.behaviour import EVENTS
 from deploy.study.market.generate import Drawn
 from federation.codes import divisions, occupations
 
-#: The reference day: what is open is open on it, nothing later is recorded.
+#: The reference day unless another is given: what is open is open on it, nothing later is recorded.
 TODAY = date(2026, 9, 15)
 WISH_CONTRACTS = ("any", "service", "labour")
 WISH_INSURANCES = ("any", "injury", "full")
@@ -83,8 +83,8 @@ def posting_title(names: Sequence[str], number: int) -> str:
     return f"{before}{names[picked]}{after}"
 
 
-def _day(offset: int) -> str:
-    return (TODAY + timedelta(days=int(offset))).isoformat()
+def _day(today: date, offset: int) -> str:
+    return (today + timedelta(days=int(offset))).isoformat()
 
 
 def _counties(code: str) -> list[tuple[str, str]]:
@@ -110,7 +110,7 @@ def _skills(table: Jobs | Workers, row: int, wordings: Sequence[str]) -> str:
     )
 
 
-def _job_rows(drawn: Drawn, city: int, rows: IntArray) -> Iterator[tuple[object, ...]]:
+def _job_rows(drawn: Drawn, city: int, rows: IntArray, today: date) -> Iterator[tuple[object, ...]]:
     jobs, code = drawn.market.jobs, drawn.cities[city].code
     counties, wordings, titles = _counties(code), _wordings(drawn), _titles(drawn)
     for number, row in enumerate(rows):
@@ -135,19 +135,21 @@ def _job_rows(drawn: Drawn, city: int, rows: IntArray) -> Iterator[tuple[object,
             CONTRACTS[jobs.contract[row]],
             INSURANCES[jobs.insurance[row]],
             jobs.openings[row],
-            _day(jobs.posted[row]),
-            _day(jobs.closes[row]),
+            _day(today, jobs.posted[row]),
+            _day(today, jobs.closes[row]),
             identity.phone(50_000_000 + employer),
             f"招{title}{jobs.openings[row]}人，每周约{jobs.hours[row]}小时。（合成数据）",
         )
 
 
-def _worker_rows(drawn: Drawn, city: int, rows: IntArray) -> Iterator[tuple[object, ...]]:
+def _worker_rows(
+    drawn: Drawn, city: int, rows: IntArray, today: date
+) -> Iterator[tuple[object, ...]]:
     people, code = drawn.market.workers, drawn.cities[city].code
     counties, wordings = _counties(code), _wordings(drawn)
     for number, row in enumerate(rows):
         serial = int(row)
-        born = TODAY + timedelta(days=int(people.born[row]))
+        born = today + timedelta(days=int(people.born[row]))
         male = bool(people.male[row])
         county_code, county = counties[people.county[row]]
         yield (
@@ -178,7 +180,7 @@ def _worker_rows(drawn: Drawn, city: int, rows: IntArray) -> Iterator[tuple[obje
 
 
 def _outcome_rows(
-    drawn: Drawn, city: int, place: tuple[IntArray, IntArray]
+    drawn: Drawn, city: int, place: tuple[IntArray, IntArray], today: date
 ) -> Iterator[tuple[object, ...]]:
     events, code = drawn.events, drawn.cities[city].code
     mine = np.flatnonzero(drawn.market.workers.city[events.worker] == city)
@@ -189,7 +191,7 @@ def _outcome_rows(
             worker_id(code, int(worker_place[events.worker[row]])),
             job_id(code, int(job_place[events.job[row]])),
             EVENTS[events.event[row]],
-            _day(events.day[row]),
+            _day(today, events.day[row]),
         )
 
 
@@ -206,19 +208,19 @@ def positions(city: IntArray) -> IntArray:
     return np.arange(len(city)) - first[city]
 
 
-def write_city(drawn: Drawn, city: int, folder: Path) -> None:
+def write_city(drawn: Drawn, city: int, folder: Path, today: date) -> None:
     """jobs.csv, workers.csv and outcomes.csv of one city."""
     folder.mkdir(parents=True, exist_ok=True)
     market = drawn.market
     jobs = np.flatnonzero(market.jobs.city == city)
     people = np.flatnonzero(market.workers.city == city)
     place = (positions(market.workers.city), positions(market.jobs.city))
-    _save(folder / "jobs.csv", JOBS, _job_rows(drawn, city, jobs))
-    _save(folder / "workers.csv", WORKERS, _worker_rows(drawn, city, people))
-    _save(folder / "outcomes.csv", OUTCOMES, _outcome_rows(drawn, city, place))
+    _save(folder / "jobs.csv", JOBS, _job_rows(drawn, city, jobs, today))
+    _save(folder / "workers.csv", WORKERS, _worker_rows(drawn, city, people, today))
+    _save(folder / "outcomes.csv", OUTCOMES, _outcome_rows(drawn, city, place, today))
 
 
-def write_truth(drawn: Drawn, folder: Path) -> None:
+def write_truth(drawn: Drawn, folder: Path, today: date) -> None:
     """market.json (what it is) and truth.npz (jobs, workers, world: all that the true fit needs)."""
     folder.mkdir(parents=True, exist_ok=True)
     market = drawn.market
@@ -233,7 +235,7 @@ def write_truth(drawn: Drawn, folder: Path) -> None:
     about = {
         "kind": drawn.kind,
         "seed": drawn.seed,
-        "today": TODAY.isoformat(),
+        "today": today.isoformat(),
         "cities": [{"code": city.code, "name": city.name} for city in drawn.cities],
         "rule": asdict(market.rule),
         "trades": drawn.words.trades,
@@ -244,12 +246,12 @@ def write_truth(drawn: Drawn, folder: Path) -> None:
     (folder / "market.json").write_text(text + "\n", encoding="utf-8")
 
 
-def write(drawn: Drawn, folder: Path) -> None:
-    """The whole market under ``folder``."""
+def write(drawn: Drawn, folder: Path, today: date = TODAY) -> None:
+    """The whole market under ``folder``, every date counted from ``today``."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, city in enumerate(drawn.cities):
-        write_city(drawn, number, folder / city.code)
-    write_truth(drawn, folder / "truth")
+        write_city(drawn, number, folder / city.code, today)
+    write_truth(drawn, folder / "truth", today)
     (folder / "README.txt").write_text(
         README.format(seed=drawn.seed, kind=drawn.kind), encoding="utf-8"
     )
