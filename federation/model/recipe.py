@@ -1,4 +1,4 @@
-"""The constants with which the match model is trained under privacy, found on the development market.
+"""The constants with which the match model is trained under privacy, found on a synthetic market.
 
 Lives here: one recipe and how its step follows from the number of workers. Must not know: charters,
 noise, or any city's records.
@@ -11,12 +11,14 @@ from federation.model.parameters import UNIT
 
 # Step in units of the mean clipped gradient of a round's expected sample.
 LEARNING_RATE: Final = 2.0
-STEP_SHIFT: Final = 20
+# The finest step a charter can state has this many fraction bits; its numerator is below 2^20.
+FINEST_SHIFT: Final = 32
+MOST_NUMERATOR: Final = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Constants of a training charter, named as its fields (``federation/documents/charter.py``)."""
+    """Constants of a training charter, named as the fields of its terms."""
 
     rounds: int
     max_repeats: int
@@ -39,6 +41,7 @@ def recipe(workers: int) -> Recipe:
     """
     sampling_rate, scale = 0.2, 2**16
     step = LEARNING_RATE * UNIT / (scale * sampling_rate * workers)
+    shift = max(s for s in range(FINEST_SHIFT + 1) if step * 2**s < MOST_NUMERATOR)
     return Recipe(
         rounds=80,
         max_repeats=3,
@@ -47,8 +50,8 @@ def recipe(workers: int) -> Recipe:
         scale=scale,
         modulus_bits=32,
         momentum_q16=52_429,  # 0.8
-        step_numerator=max(1, round(step * 2**STEP_SHIFT)),
-        step_shift=STEP_SHIFT,
+        step_numerator=round(step * 2**shift),
+        step_shift=shift,
         parameter_bound=64 * UNIT,
         evaluation_noise_multiplier=4.0,
         evaluation_scale=2**12,
