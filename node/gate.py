@@ -166,8 +166,9 @@ class Gate:
     def refuse(self, refusal: Refusal) -> bytes:
         """Let a refusal out and count it; it is not kept, as the next answer may be another."""
         with self._store.write() as connection:
+            envelope = self._out(connection, refusal, refusal.charter_digest or None, None)
             documents.count_refusal(connection, refusal.reason)
-            return self._out(connection, refusal, refusal.charter_digest or None, None)
+            return envelope
 
     def _decide(
         self, connection: Connection, policy: Policy, charter: Accepted[Charter], cost: float
@@ -200,9 +201,7 @@ class Gate:
     def _check_paid(
         self, connection: Connection, charge: Charge, charter_digest: bytes, key: bytes
     ) -> None:
-        # An event that was never touched gets a number of its own here, which cannot be the
-        # charge's; raising takes the touch back with the transaction.
-        touch = ledger.touch(connection, charter_digest, charge.kind, key, charge.round)
+        touch = ledger.touch_of(connection, charter_digest, charge.kind, key, charge.round)
         if touch != charge.touch:
             raise _unpaid()
 

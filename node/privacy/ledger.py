@@ -92,7 +92,7 @@ def touch(
     of this kind, Refused(CHARTER_CLOSED) after closing, Refused(REPEATS_EXHAUSTED) when all are
     spent.
     """
-    found = _touch_number(connection, charter_digest, kind, attempt, round_number)
+    found = touch_of(connection, charter_digest, kind, attempt, round_number)
     if found is not None:
         return found
     reservation = _reservation(connection, charter_digest)
@@ -112,6 +112,21 @@ def touch(
         "round": round_number,
     }
     return int(connection.execute(insert(budget_touches).values(**row)).lastrowid)
+
+
+def touch_of(
+    connection: Connection, charter_digest: bytes, kind: str, attempt: bytes, round_number: int
+) -> int | None:
+    """The number of the touch that paid for (attempt, round), None when nothing was spent on it."""
+    number: int | None = connection.scalar(
+        select(budget_touches.c.touch_id).where(
+            budget_touches.c.charter_digest == charter_digest,
+            budget_touches.c.kind == kind,
+            budget_touches.c.attempt == attempt,
+            budget_touches.c.round == round_number,
+        )
+    )
+    return number
 
 
 def close(connection: Connection, charter_digest: bytes) -> None:
@@ -166,20 +181,6 @@ def _reserved_count(connection: Connection, charter_digest: bytes, kind: str) ->
     )
     count: int | None = connection.scalar(query)
     return count
-
-
-def _touch_number(
-    connection: Connection, charter_digest: bytes, kind: str, attempt: bytes, round_number: int
-) -> int | None:
-    number: int | None = connection.scalar(
-        select(budget_touches.c.touch_id).where(
-            budget_touches.c.charter_digest == charter_digest,
-            budget_touches.c.kind == kind,
-            budget_touches.c.attempt == attempt,
-            budget_touches.c.round == round_number,
-        )
-    )
-    return number
 
 
 def _touched(connection: Connection, charter_digest: bytes) -> dict[str, int]:

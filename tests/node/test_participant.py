@@ -1,6 +1,8 @@
 """A city's side of a run against a coordinator that may do anything; each refusal is by reason."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 from support.cities import (
     START,
     CitySide,
@@ -29,12 +32,13 @@ from federation.crypto.keys import digest
 from federation.documents.charter import Charter
 from federation.documents.exchanged import Consent, Refusal, RoundRequest
 from federation.documents.runs import Closure, DropRecord, RecordedContribution
-from federation.errors import Malformed, PeerError, Reason
+from federation.documents.types import PayloadType
+from federation.errors import Malformed, PeerError, Reason, StorageFault
 from federation.rounds import terms
 from federation.rounds.aggregate import from_bytes, to_bytes
 from node.participant import OWN_FAULT
 from node.policy import Budget, KindRules, Mode, Policy
-from node.store import runs
+from node.store import egress, runs
 
 HOME, NEXT, THIRD, LAST = "310000", "330100", "340100", "440300"
 DAY_S = 86_400
@@ -74,6 +78,42 @@ def refused_without_a_trace(city: CitySide, body: bytes, reason: Reason) -> None
     assert city.footprint == before
     assert city.refusals[reason] == counted + 1
     assert city.work.done == done
+
+
+def check_books(city: CitySide) -> None:
+    """Every answer has its egress entry, and every entry of a charged kind its charge."""
+    books = city.footprint
+    left = {entry for (entry,) in books["egress"]}
+    assert {digest(row[4]) for row in books["answers"]} <= left
+    with city.store.read() as connection:
+        for _, departure in egress.entries(connection, limit=1_000):
+            charged = departure.payload_type in (PayloadType.CONTRIBUTION, PayloadType.VOTE)
+            assert (departure.budget_touch is not None) == charged
+
+
+@contextmanager
+def fault_at_statement(city: CitySide, number: int) -> Iterator[list[str]]:
+    """Let the ``number``-th statement fail that would change the database or commit a change."""
+    seen: list[str] = []
+    happened: list[str] = []
+
+    def fail(*arguments: Any) -> None:
+        statement = arguments[2] if len(arguments) > 2 else "COMMIT"
+        if statement.startswith(("SELECT", "BEGIN", "PRAGMA")):
+            return
+        seen.append(statement)
+        if len(seen) == number:
+            happened.append(statement)
+            raise StorageFault(Reason.STORAGE, "the disk is full")
+
+    engine = city.store.engine
+    event.listen(engine, "before_cursor_execute", fail)
+    event.listen(engine, "commit", fail)
+    try:
+        yield happened
+    finally:
+        event.remove(engine, "before_cursor_execute", fail)
+        event.remove(engine, "commit", fail)
 
 
 # ── the honest way ──────────────────────────────────────────────────────────────────────────────
@@ -379,8 +419,7 @@ def with_consents(coordinator: Coordinator, **others: bytes) -> dict[str, Any]:
 
 def forged_consent(coordinator: Coordinator) -> dict[str, Any]:
     thief = CityKeys.of(NEXT, generation=2)
-    forged = replace(opened(consent_of(coordinator, NEXT)), consented_ms=1)
-    assert isinstance(forged, Consent)
+    forged = opened(consent_of(coordinator, NEXT))
     return with_consents(coordinator, **{NEXT: envelope(forged, thief.signing)})
 
 
@@ -1007,3 +1046,36 @@ def test_a_city_forgets_what_it_read_when_the_run_ends(
     assert home.work.forgotten == []
     closed(second_round)
     assert home.work.forgotten == [second_round.charter.digest]
+
+
+@pytest.mark.parametrize("kind", ["consent", "training", "evaluation"])
+def test_a_fault_at_any_statement_leaves_nothing_half_done_and_a_retry_succeeds(
+    together: Coordinator, home: CitySide, kind: str
+) -> None:
+    """Whatever statement fails last before a crash, answer, entry and charge stand or fall as one.
+
+    The same request is asked again and again, each time failing one statement later.
+    """
+    if kind != "consent":
+        together.start()
+    for _ in range(2 if kind == "evaluation" else 0):
+        together.complete_round()
+    joining = kind == "consent"
+    request = together.consent_request() if joining else together.round_request()
+    body = together.sign(request)
+    touches = len(home.footprint["budget_touches"])
+    for number in itertools.count(1):
+        with fault_at_statement(home, number) as happened:
+            try:
+                answer = home.participant.answer(body)
+            except StorageFault:  # the refusal itself could not be written down
+                answer = None
+        if answer is not None and not isinstance(opened(answer), Refusal):
+            break
+        assert happened
+        check_books(home)
+    assert number > 3
+    assert not happened
+    check_books(home)
+    assert home.participant.answer(body) == answer
+    assert len(home.footprint["budget_touches"]) == touches + (not joining)
