@@ -58,7 +58,7 @@ def draft_training(
     ],
     epsilon: Annotated[float, typer.Option(help="ε promised to each worker, repeats included.")],
     delta: DeltaOption = 1e-6,
-    min_roster: RosterOption = 3,
+    min_roster: RosterOption = 4,
     round_deadline: DeadlineOption = 60,
     valid_days: DaysOption = 7,
     start: Annotated[
@@ -85,7 +85,7 @@ def draft_statistics(
     indicator: Annotated[str, typer.Option(help="Identifier in the catalogue.")],
     epsilon: Annotated[float, typer.Option(help="ε promised to each worker, repeats included.")],
     delta: DeltaOption = 1e-6,
-    min_roster: RosterOption = 3,
+    min_roster: RosterOption = 4,
     round_deadline: DeadlineOption = 60,
     valid_days: DaysOption = 7,
     suppress_below: Annotated[
