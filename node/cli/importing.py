@@ -34,7 +34,6 @@ from node.ingest.importing import (
 from node.ingest.importing import Progress as Told
 from node.ingest.validating import Rejection
 from node.privacy.pseudonyms import Pseudonyms
-from node.records import RECORDS
 
 # Bad rows listed one by one; the count tells the rest.
 MOST_LISTED = 50
@@ -44,7 +43,10 @@ CsvFile = Path | None
 
 def import_records(
     folder: Annotated[
-        CsvFile, typer.Argument(help="Folder with jobs.csv, workers.csv, outcomes.csv.")
+        CsvFile,
+        typer.Argument(
+            help="Folder with jobs.csv, workers.csv, outcomes.csv; node.toml's if left out."
+        ),
     ] = None,
     *,
     home: HomeOption,
@@ -64,8 +66,14 @@ def import_records(
     Works while the node serves.
     """
     given = {"jobs": jobs, "workers": workers, "outcomes": outcomes}
-    paths = _paths(folder, {kind: path for kind, path in given.items() if path is not None})
+    named = {kind: path for kind, path in given.items() if path is not None}
+    if folder is not None and named:
+        raise Misconfigured(
+            Reason.CONFIGURATION, "give a folder or some of --jobs, --workers, --outcomes"
+        )
     with opened(home) as office, _progress() as told:
+        config = office.home.config
+        paths = named or files_of(folder or config.locate(office.home.path, "imports"))
         importer = _importer(office, max_rejects, dry_run, told)
         try:
             reports = importer.import_files(paths)
@@ -77,15 +85,6 @@ def import_records(
         _tell(report)
         _list(report.rejected, paths)
     say("dry run: nothing was changed" if dry_run else "imported")
-
-
-def _paths(folder: Path | None, named: dict[str, Path]) -> dict[str, Path]:
-    if (folder is None) == (not named):
-        raise Misconfigured(
-            Reason.CONFIGURATION,
-            f"give either a folder or some of {', '.join(f'--{kind}' for kind in RECORDS)}",
-        )
-    return named if folder is None else files_of(folder)
 
 
 def _importer(office: Office, max_rejects: int, dry_run: bool, told: Told) -> Importer:

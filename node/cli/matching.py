@@ -54,7 +54,7 @@ def match(
 
 def _model(model: ModelInUse) -> str:
     if model.release is None or model.digest is None:
-        return "the public start: no model has been released to this city yet"
+        return "the public start, not learned from outcomes: no model has been released here yet"
     card = model.release.card
     return (
         f"release {model.release.version} of {time_text(model.release.released_ms)},"

@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.exchange import DAY_MS, RunningExchange, now_ms, running_exchange
+from support.exchange import RunningExchange, running_exchange
 from support.office import Office, sentence, typed
 
-from federation import founding
 from federation.errors import Reason
 from federation.exchange.invitation import Invitation
 
@@ -26,20 +25,6 @@ def play(folder: Path, scenario: Scenario) -> None:
             await scenario(exchange, invitation)
 
     asyncio.run(asyncio.wait_for(staged(), 60))
-
-
-def approve(exchange: RunningExchange, fingerprint: str) -> None:
-    """What administrators do: compare, sign and log the membership with the city in it."""
-    asking = [one for one in exchange.invitations.asking() if one.fingerprint == fingerprint]
-    trust, now = exchange.publisher.trust, now_ms()
-    following = founding.with_city(
-        trust.current,
-        trust.current_digest,
-        asking[0].city,
-        issued_ms=now,
-        expires_ms=now + 365 * DAY_MS,
-    )
-    exchange.next_membership(following)
 
 
 def fingerprint_in(output: str) -> str:
@@ -66,7 +51,7 @@ def test_a_city_makes_a_home_asks_is_approved_and_is_enrolled(tmp_path: Path) ->
         assert len(exchange.invitations.asking()) == 1
         assert not (home / "certificate.pem").exists()
 
-        approve(exchange, fingerprint_in(first))
+        exchange.approve(fingerprint_in(first))
         assert "is a member of demo" in await asyncio.to_thread(enrol)
         assert "certificate until" in typed("status", "--home", str(home)).stdout
         again = await asyncio.to_thread(

@@ -162,18 +162,21 @@ def test_bad_rows_may_be_left_out_and_listed(office: Office, folder: Path) -> No
     assert (folder / "workers.rejects.csv").exists()
 
 
-@pytest.mark.parametrize("words", [(), ("{folder}", "--jobs", "{folder}/jobs.csv")])
-def test_either_a_folder_or_files_are_given(
-    office: Office, folder: Path, words: tuple[str, ...]
-) -> None:
-    said = office.refused("import", *(word.format(folder=folder) for word in words))
-    assert "either a folder or some of --jobs, --workers, --outcomes" in said
+def test_a_folder_and_files_together_are_refused(office: Office, folder: Path) -> None:
+    said = office.refused("import", str(folder), "--jobs", str(folder / "jobs.csv"))
+    assert "a folder or some of --jobs, --workers, --outcomes" in said
+
+
+def test_what_is_left_in_the_homes_own_folder_is_imported(office: Office, folder: Path) -> None:
+    assert f"[{Reason.IMPORT_FILE}]" in office.refused("import")
+    folder.rename(office.home.path / "import")
+    assert "4 inserted" in office.told("import")
 
 
 def test_a_worker_sees_jobs_with_parts_that_visibly_add_up(office: Office, folder: Path) -> None:
     office.told("import", str(folder))
     told = office.told("match", "w1", "--top", "3")
-    assert "the public start: no model has been released" in told
+    assert "the public start, not learned from outcomes: no model has been released" in told
     assert "3 open in this city" in told  # the fourth has closed
     blocks = told.split("\n\n")[1:]
     assert len(blocks) == 3

@@ -110,6 +110,19 @@ class RunningExchange:
     def next_membership(self, change: Membership) -> None:
         self.publisher.publish(self.signed(change, *self.people))
 
+    def approve(self, fingerprint: str) -> None:
+        """What administrators do: compare, sign and log the membership with the city in it."""
+        asking = [one for one in self.invitations.asking() if one.fingerprint == fingerprint]
+        trust, now = self.publisher.trust, now_ms()
+        following = founding.with_city(
+            trust.current,
+            trust.current_digest,
+            asking[0].city,
+            issued_ms=now,
+            expires_ms=now + 365 * DAY_MS,
+        )
+        self.next_membership(following)
+
     def invitation(self, division: str, *, expires_ms: int | None = None) -> Invitation:
         expires = expires_ms or now_ms() + DAY_MS
         code = self.invitations.invite(division, f"city {division}", expires)

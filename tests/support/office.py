@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import structlog
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -35,7 +36,10 @@ class Office:
 
 def typed(*words: str) -> Result:
     """Run ``labor-node words…``."""
-    return CliRunner().invoke(app, words)
+    try:
+        return CliRunner().invoke(app, words)
+    finally:
+        structlog.reset_defaults()  # serve's events went to a standard error that is gone now
 
 
 def sentence(result: Result) -> str:
