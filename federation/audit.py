@@ -124,8 +124,16 @@ class _Walk:
             self._recompute(accepted, self._again)
 
     def compare_head(self, checkpoint: bytes) -> None:
-        """Part 5; INCONSISTENT when the note's head is not this tree's at that size."""
+        """Part 5; INCONSISTENT when the note's head is not this tree's at that size.
+
+        Stale(ROLLED_BACK) when the tree has not so many entries any more.
+        """
         known = read_kept(checkpoint, self._trust)
+        size = self._log.head().size
+        if known.size > size:
+            raise Stale(
+                Reason.ROLLED_BACK, f"the checkpoint shows {known.size} entries, the log has {size}"
+            )
         if self._log.root(known.size) != known.root:
             raise Untrusted(
                 Reason.INCONSISTENT, f"the checkpoint shows another tree of {known.size} entries"

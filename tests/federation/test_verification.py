@@ -395,8 +395,8 @@ def vote(evaluated: Evaluated, city: str = CITIES[0], **changes: Any) -> bytes:
 
 def vote_for_another(evaluated: Evaluated) -> bytes:
     raw = decode_envelope(vote(evaluated))
-    document = replace(decode_document(raw.payload_type, raw.payload), city=CITIES[3])
-    return evaluated.run.federation.by_city(document, CITIES[0])
+    document: Any = decode_document(raw.payload_type, raw.payload)
+    return evaluated.run.federation.by_city(replace(document, city=CITIES[3]), CITIES[0])
 
 
 MODEL_RELEASES: dict[str, tuple[Callable[[Evaluated], ModelRelease], Reason]] = {

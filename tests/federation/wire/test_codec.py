@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 from google.protobuf.message import Message
@@ -67,7 +68,7 @@ def message_of(cls: type) -> type[Message]:
 
 @pytest.mark.parametrize("cls", [*DOCUMENT_OF.values(), *NESTED], ids=lambda cls: cls.__name__)
 def test_a_documents_fields_are_its_messages_fields_in_order(cls: type) -> None:
-    written = sorted(message_of(cls).DESCRIPTOR.fields, key=lambda field: field.number)
+    written: list[Any] = sorted(message_of(cls).DESCRIPTOR.fields, key=lambda field: field.number)
     names = [field.name for field in dataclasses.fields(cls)]
     assert names == [field.name for field in written]
 
