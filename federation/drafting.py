@@ -15,7 +15,8 @@ from federation.errors import Malformed, Reason
 from federation.indicators.declaration import Indicator
 from federation.model import parameters as model
 from federation.model.recipe import Recipe
-from federation.privacy.accounting import EVALUATION, evaluation_event, noise_multiplier_for
+from federation.privacy.accounting import noise_multiplier_for
+from federation.privacy.events import EVALUATION, evaluation_event
 from federation.rounds import terms
 
 # Integer units per person: fine enough that noise is wide in units, with room for 10^9 persons.

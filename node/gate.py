@@ -18,7 +18,8 @@ from federation.documents.charter import Charter
 from federation.documents.exchanged import Consent, Contribution, Refusal, Vote
 from federation.documents.types import Document
 from federation.errors import Reason, Refused
-from federation.privacy.accounting import EVALUATION, compose
+from federation.privacy.accounting import compose
+from federation.privacy.events import EVALUATION
 from federation.rounds.terms import budget_kind, charter_events
 from federation.wire.codec import encode_document, encode_envelope
 from node.policy import Case, Decision, Policy, Verdict, decide

@@ -13,7 +13,7 @@ from dp_accounting.pld import common as pld_common
 from dp_accounting.pld import privacy_loss_distribution as pld
 from dp_accounting.rdp import RdpAccountant
 
-from federation.privacy.accounting import MOST_EPSILON, Event, PureEvent
+from federation.privacy.events import MOST_EPSILON, Event, PureEvent
 
 # An order that the Rényi bound leaves out only widens it: nothing a person has to read about.
 logging.getLogger("absl").setLevel(logging.ERROR)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from federation.documents.charter import Charter
-from federation.privacy.accounting import Event, compose
+from federation.privacy.accounting import compose
+from federation.privacy.events import Event
 from federation.rounds.terms import charter_events, round_event
 
 # A composition takes most of a second of one core: at most one begins in this time, milliseconds.

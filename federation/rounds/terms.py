@@ -11,7 +11,7 @@ from federation.crypto.masking import MaskContext
 from federation.documents.charter import Charter
 from federation.documents.exchanged import Contribution, RoundRequest
 from federation.errors import Malformed, Reason
-from federation.privacy.accounting import (
+from federation.privacy.events import (
     EVALUATION,
     ROUND,
     MechanismEvent,

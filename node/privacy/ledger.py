@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, RowMapping, func, insert, select, update
 
 from federation.errors import Reason, Refused
-from federation.privacy.accounting import Event, MechanismEvent, PureEvent, compose
+from federation.privacy.accounting import compose
+from federation.privacy.events import Event, MechanismEvent, PureEvent
 from node.store.schema import budget_events, budget_reservations, budget_touches
 
 

@@ -13,7 +13,7 @@ from federation.documents.charter import Charter
 from federation.documents.runs import DropRecord
 from federation.errors import Reason, Refused
 from federation.model import parameters
-from federation.privacy.accounting import MechanismEvent
+from federation.privacy.events import MechanismEvent
 from node.consequences import Consequences
 from node.documents import AcceptedDocuments
 from node.identity import OwnKeys

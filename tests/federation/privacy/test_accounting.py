@@ -9,16 +9,15 @@ from scipy.stats import norm
 
 from federation.errors import Malformed, Reason
 from federation.privacy import accounting
-from federation.privacy.accounting import (
+from federation.privacy.accounting import compose, noise_multiplier_for
+from federation.privacy.events import (
     EVALUATION,
     Event,
     MechanismEvent,
     PureEvent,
     city_sd,
-    compose,
     effective_sigma,
     evaluation_event,
-    noise_multiplier_for,
     sensitivity,
 )
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.integrate import quad
 
-from federation.privacy.accounting import MechanismEvent, compose
+from federation.privacy.accounting import compose
 from federation.privacy.discrete import (
     CONTINUOUS_SHARE,
     LEAST_SD_UNITS,
@@ -15,6 +15,7 @@ from federation.privacy.discrete import (
     log_ratio,
     share_log_ratio,
 )
+from federation.privacy.events import MechanismEvent
 
 Pmf = NDArray[np.float64]
 

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import event, text
 
 from federation.errors import LaborfedError, Reason, Refused
-from federation.privacy.accounting import Event, MechanismEvent, PureEvent, compose
+from federation.privacy.accounting import compose
+from federation.privacy.events import Event, MechanismEvent, PureEvent
 from node.privacy import ledger
 from node.privacy.ledger import Allowance
 from node.store.engine import Store, open_store
