@@ -16,6 +16,7 @@ import grpc
 
 from federation.acceptance import Accepted
 from federation.documents.charter import Charter
+from federation.errors import Misconfigured, Reason
 from federation.exchange.feed import wake_on
 from federation.log.bundle import Bundle
 from federation.rounds.events import RunEvent
@@ -113,14 +114,20 @@ async def control_client(socket: Path) -> AsyncIterator[ControlClient]:
 
 
 async def start_control(socket: Path, service: ControlService) -> grpc.aio.Server:
-    """Listen on ``socket``, mode 0600; the home folder around it is closed to others anyway."""
+    """Listen on ``socket``, mode 0600; the home folder around it is closed to others anyway.
+
+    Misconfigured when that is not possible.
+    """
     server = grpc.aio.server(
         interceptors=[channel.ErrorTranslation(reveal=True)],
         options=[("grpc.max_receive_message_length", channel.MAX_MESSAGE_BYTES)],
     )
     control_pb2_grpc.add_ControlServicer_to_server(service, server)
-    server.add_insecure_port(f"unix:{socket}")
-    socket.chmod(0o600)
+    try:
+        server.add_insecure_port(f"unix:{socket}")
+        socket.chmod(0o600)
+    except (RuntimeError, OSError) as error:
+        raise Misconfigured(Reason.CONFIGURATION, f"cannot listen on {socket}: {error}") from None
     await server.start()
     return server
 

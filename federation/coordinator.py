@@ -173,6 +173,7 @@ def reading(home: Home) -> Iterator[Publisher]:
 async def serving(coordinator: Coordinator) -> AsyncIterator[ExchangeServer]:
     """Serve the exchange port and the control socket inside the block."""
     meeting, keys = coordinator.meeting, coordinator.keys
+    socket = coordinator.home.socket  # before anything listens: the path may be too long
     signal = HeadSignal(asyncio.get_running_loop())
     identity = ServerIdentity(keys.authority, coordinator.configuration.hosts)
     credentials = server_credentials(keys.authority.pem, identity.current, identity.renewed)
@@ -196,7 +197,7 @@ async def serving(coordinator: Coordinator) -> AsyncIterator[ExchangeServer]:
     if meeting.stands:
         await stand(meeting.publisher)
     service = ControlService(submit, coordinator.find_charter, Runner(coordinator.conduct))
-    control = await start_control(coordinator.home.socket, service)
+    control = await start_control(socket, service)
     try:
         yield exchange
     finally:

@@ -45,22 +45,33 @@ class PublicKeyFile:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> "PublicKeyFile":
+    def from_json(cls, text: str | bytes) -> "PublicKeyFile":
         """Return the key; Misconfigured when the text is no public key file."""
         try:
             return cls(**json.loads(text))
-        except (ValueError, TypeError, Malformed) as error:
-            raise Misconfigured(
-                Reason.CONFIGURATION, f"this is no administrator's public key file: {error}"
-            ) from None
+        except Malformed as error:
+            said = error.message
+        except (ValueError, TypeError, RecursionError):
+            said = "identifier, name and a key in hexadecimal are expected, as JSON"
+        raise Misconfigured(
+            Reason.CONFIGURATION, f"this is no administrator's public key file: {said}"
+        )
 
 
 def administrators(files: Iterable[PublicKeyFile]) -> tuple[Administrator, ...]:
-    """Return one administrator for each identifier, with all of their keys, in order."""
+    """Return one administrator for each identifier, with all of their keys, in order.
+
+    Misconfigured when two names claim one identifier: they would count as one person.
+    """
     people: dict[str, Administrator] = {}
     for file in files:
         key = bytes.fromhex(file.signing_key)
         known = people.get(file.administrator)
+        if known is not None and known.name != file.name:
+            raise Misconfigured(
+                Reason.CONFIGURATION,
+                f"administrator {file.administrator} is both {known.name} and {file.name}",
+            )
         keys = (*known.signing_keys, key) if known else (key,)
         people[file.administrator] = Administrator(
             administrator=file.administrator, name=file.name, signing_keys=keys

@@ -6,14 +6,15 @@ Lives here: paths, config.toml and the lock. Must not know: what the files mean 
 import fcntl
 import json
 import os
+import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from federation.crypto import certificates
 from federation.crypto.certificates import Authority
@@ -25,7 +26,25 @@ from federation.log.store import create_log
 # A Unix socket's path has 108 bytes including the closing zero (unix(7), sun_path).
 MAX_SOCKET_PATH = 107
 
-_Address = Annotated[str, Field(pattern=r"^\S+:[0-9]{1,5}$")]
+_HOST = re.compile(r"[A-Za-z0-9.:-]{1,64}")  # 64: a certificate's common name, RFC 5280
+
+
+def _checked_host(text: str) -> str:
+    if _HOST.fullmatch(text) is None:
+        raise ValueError("must be a DNS name or an IP address of at most 64 characters")
+    return text
+
+
+def _checked_address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and int(port) < 2**16):
+        raise ValueError("must be host:port, the port from 0 to 65535")
+    _checked_host(host.removeprefix("[").removesuffix("]"))
+    return text
+
+
+_Host = Annotated[str, AfterValidator(_checked_host)]
+_Address = Annotated[str, AfterValidator(_checked_address)]
 
 
 class Configuration(BaseModel):
@@ -41,7 +60,18 @@ class Configuration(BaseModel):
     log_origin: str
     address: _Address
     listen: _Address
-    hosts: Annotated[list[str], Field(min_length=1)]
+    hosts: Annotated[list[_Host], Field(min_length=1)]
+
+    @classmethod
+    def checked(cls, values: Mapping[str, object], source: str) -> "Configuration":
+        """Return the configuration of these values; Misconfigured names ``source`` and the key."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            said = first["msg"].removeprefix("Value error, ")
+            raise Misconfigured(Reason.CONFIGURATION, f"{source}: {where}: {said}") from None
 
     def to_toml(self) -> str:
         """Return the file's text; JSON's strings and lists of strings are TOML's (v1.0.0)."""
@@ -59,6 +89,12 @@ class Keys:
     coordinator: SigningKey
     log: SigningKey
     authority: Authority
+
+    @classmethod
+    def generate(cls, federation: str, now_ms: int) -> "Keys":
+        """Return fresh keys of a federation that is about to begin."""
+        authority = Authority.create(federation, now_ms)
+        return cls(SigningKey.generate(), SigningKey.generate(), authority)
 
 
 @dataclass(frozen=True)
@@ -101,7 +137,7 @@ class Home:
     def _keys(self) -> Path:
         return self.path / "keys"
 
-    def create(self, configuration: Configuration, now_ms: int) -> Keys:
+    def create(self, configuration: Configuration, keys: Keys) -> None:
         """Make the folder (mode 0700), its keys (0600), configuration, empty log and database.
 
         Misconfigured(LOG_EXISTS) when a log is there already, Misconfigured(CONFIGURATION) when any
@@ -114,38 +150,29 @@ class Home:
         self._make_folders()
         if self.configuration_file.exists():
             raise Misconfigured(Reason.CONFIGURATION, f"{self.configuration_file} exists")
-        coordinator, log = SigningKey.generate(), SigningKey.generate()
-        authority = Authority.create(configuration.federation, now_ms)
-        coordinator.save(self._keys / "coordinator.pem")
-        log.save(self._keys / "log.pem")
-        certificates.save_tls_key(self._keys / "tls-authority.pem", authority.key)
-        (self._keys / "tls-authority.crt").write_bytes(authority.pem)
+        keys.coordinator.save(self._keys / "coordinator.pem")
+        keys.log.save(self._keys / "log.pem")
+        certificates.save_tls_key(self._keys / "tls-authority.pem", keys.authority.key)
+        (self._keys / "tls-authority.crt").write_bytes(keys.authority.pem)
         self.configuration_file.write_text(configuration.to_toml(), encoding="utf-8")
         open_database(self.exchange_file).dispose()
         # last, so that a folder with a log is a whole one
         create_log(self.log_file, configuration.log_origin)
-        return Keys(coordinator, log, authority)
 
     def configuration(self) -> Configuration:
         """Read config.toml; Misconfigured names the key that is wrong."""
         try:
-            text = self.configuration_file.read_text(encoding="utf-8")
-            return Configuration.model_validate(tomllib.loads(text))
+            values = tomllib.loads(self.configuration_file.read_text(encoding="utf-8"))
         except OSError as error:
             raise Misconfigured(
                 Reason.CONFIGURATION,
                 f"{self.path} is no coordinator's home: config.toml: {error.strerror}",
             ) from None
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:  # no TOML, or no UTF-8
             raise Misconfigured(
                 Reason.CONFIGURATION, f"{self.configuration_file}: {error}"
             ) from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise Misconfigured(
-                Reason.CONFIGURATION, f"{self.configuration_file}: {where}: {first['msg']}"
-            ) from None
+        return Configuration.checked(values, str(self.configuration_file))
 
     def keys(self) -> Keys:
         """Read the private keys; Misconfigured names the file that is missing, open or wrong."""

@@ -5,9 +5,11 @@ Must not know: what any command does, or which program it belongs to.
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 import typer
@@ -66,15 +68,29 @@ def read_file(path: Path) -> bytes:
         ) from None
 
 
-def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Write a new file; Misconfigured when it exists or cannot be written."""
+@contextmanager
+def new_file(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Make a new file to write to inside the block; when the block fails there is none again.
+
+    Misconfigured when it exists or cannot be written.
+    """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except OSError as error:
         raise Misconfigured(
             Reason.CONFIGURATION, f"{path} cannot be written: {error.strerror}"
         ) from None
-    with os.fdopen(descriptor, "wb") as file:
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+    except BaseException:
+        path.unlink()
+        raise
+
+
+def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write a new file; Misconfigured when it exists or cannot be written."""
+    with new_file(path, mode=mode) as file:
         file.write(data)
 
 

@@ -12,11 +12,12 @@ from federation.cli.common import (
     PassphraseFile,
     ask_passphrase,
     group,
+    new_file,
     read_envelope,
     read_file,
+    read_public_key,
     replace_file,
     say,
-    write_new,
 )
 from federation.crypto.envelope import with_signature
 from federation.crypto.keys import SigningKey, VerifyingKey
@@ -41,9 +42,11 @@ def key_new(
     """Make a signing key, encrypted with a passphrase of at least 12 bytes."""
     made = SigningKey.generate()
     public = PublicKeyFile(identifier, name, made.public.raw.hex())
-    made.save(out, ask_passphrase(passphrase_file, "Passphrase", twice=True))
+    passphrase = ask_passphrase(passphrase_file, "Passphrase", twice=True)
     beside = out.with_suffix(".pub")
-    write_new(beside, public.to_json().encode())
+    with new_file(beside) as file:  # both files or none
+        file.write(public.to_json().encode())
+        made.save(out, passphrase)
     say(f"private key: {out} (stays with {name})")
     say(f"public key:  {beside} (for labor-federation init)")
     say(f"key id:      {made.public.key_id.hex()[:16]}")
@@ -54,7 +57,7 @@ def key_show(
     public: Annotated[Path, typer.Argument(help="A .pub file.")],
 ) -> None:
     """Show whose key a public key file holds, to compare by telephone."""
-    shown = PublicKeyFile.from_json(read_file(public).decode(errors="replace"))
+    shown = read_public_key(public)
     raw = bytes.fromhex(shown.signing_key)
     say(f"administrator: {shown.administrator}")
     say(f"name:          {shown.name}")

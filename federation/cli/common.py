@@ -10,11 +10,13 @@ import typer
 
 from federation.crypto.envelope import Envelope, replay_identity
 from federation.errors import Misconfigured, Reason
+from federation.founding import PublicKeyFile
 from federation.terminal import (
     Commands,
     complaints,
     console,
     group,
+    new_file,
     read_file,
     replace_file,
     say,
@@ -33,9 +35,11 @@ __all__ = [
     "digest_of",
     "group",
     "merged",
+    "new_file",
     "parse_digest",
     "read_envelope",
     "read_file",
+    "read_public_key",
     "replace_file",
     "say",
     "write_new",
@@ -63,6 +67,15 @@ def ask_passphrase(file: Path | None, question: str, *, twice: bool = False) -> 
         return lines[0] if lines else b""
     answer: str = typer.prompt(question, hide_input=True, confirmation_prompt=twice)
     return answer.encode()
+
+
+def read_public_key(path: Path) -> PublicKeyFile:
+    """Return an administrator's public key; Misconfigured names the file that holds none."""
+    try:
+        return PublicKeyFile.from_json(read_file(path))
+    except Misconfigured as error:
+        told = error.message if str(path) in error.message else f"{path}: {error.message}"
+        raise Misconfigured(error.reason, told) from None
 
 
 def read_envelope(path: Path) -> Envelope:

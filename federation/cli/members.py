@@ -14,7 +14,8 @@ from federation.cli.common import (
     DAY_MS,
     HomeOption,
     group,
-    read_file,
+    new_file,
+    read_public_key,
     say,
     write_new,
 )
@@ -27,7 +28,7 @@ from federation.exchange.database import open_database
 from federation.exchange.enrolment import same_fingerprint
 from federation.exchange.invitation import Invitation
 from federation.exchange.invitations import Asking, InvitationBook
-from federation.home import Configuration, Home
+from federation.home import Configuration, Home, Keys
 from federation.readable import lines_of
 from federation.terminal import time_text
 from federation.wire.codec import decode_envelope
@@ -59,22 +60,25 @@ def init(
     valid_days: ValidDays = 365,
 ) -> None:
     """Begin a coordinator's home: keys, log, TLS authority, and membership 1 to be signed."""
-    host_name, _, port = address.rpartition(":")
-    configuration = Configuration(
-        federation=name,
-        log_origin=f"{name}/log",
-        address=address,
-        listen=listen or f"0.0.0.0:{port}",
-        hosts=[host_name.strip("[]"), *(host or ())],
-    )
-    files = [founding.PublicKeyFile.from_json(read_file(p).decode()) for p in admin_key]
-    people, now = founding.administrators(files), now_ms()
     rules.check_identifier("name", name)
+    host_name, _, port = address.rpartition(":")
+    configuration = Configuration.checked(
+        {
+            "federation": name,
+            "log_origin": f"{name}/log",
+            "address": address,
+            "listen": listen or f"0.0.0.0:{port}",
+            "hosts": [host_name.strip("[]"), *(host or ())],
+        },
+        "init",
+    )
+    people, now = founding.administrators(read_public_key(path) for path in admin_key), now_ms()
     if not 1 <= threshold <= len(people):
         raise Misconfigured(
             Reason.CONFIGURATION, f"a threshold of {threshold} needs as many administrators"
         )
-    keys = Home(home).create(configuration, now)
+    # every rule of the document is checked before the first file is made
+    keys = Keys.generate(name, now)
     first = founding.first_membership(
         configuration,
         keys,
@@ -84,6 +88,7 @@ def init(
         issued_ms=now,
         expires_ms=now + valid_days * DAY_MS,
     )
+    Home(home).create(configuration, keys)
     draft = home / "membership-1.envelope"
     raw = founding.draft(first)
     write_new(draft, raw)
@@ -108,35 +113,39 @@ def invite(
 
     Works while the coordinator serves. The file is a secret until the city has enrolled.
     """
+    rules.check_division("division", division)
+    rules.check_text("name", name)
     place = Home(home)
     configuration, keys, now = place.configuration(), place.keys(), now_ms()
     with reading(place) as log:
         pin = log.trust.pin
         if log.trust.current.city(division) is not None:
             raise Refused(Reason.ALREADY_ENROLLED, f"city {division} is a member already")
-    rules.check_division("division", division)
-    rules.check_text("name", name)
+    if address is not None:
+        Configuration.checked({**configuration.model_dump(), "address": address}, "invite")
     key = certificates.generate_tls_key()
     lifetime = timedelta(days=valid_days)
     chain = keys.authority.issue_bootstrap(key, division, now, lifetime)
     expires = now + valid_days * DAY_MS
-    book = InvitationBook(open_database(place.exchange_file))
-    invitation = Invitation(
-        federation=configuration.federation,
-        address=address or configuration.address,
-        server_name=configuration.hosts[0],
-        tls_authority=keys.authority.pem.decode(),
-        bootstrap_certificate=chain.decode(),
-        bootstrap_key=certificates.tls_key_pem(key).decode(),
-        membership_digest=pin.membership_digest.hex(),
-        log_origin=pin.log_origin,
-        log_key=pin.log_key.hex(),
-        division=division,
-        name=name,
-        code=book.invite(division, name, expires),
-        expires_ms=expires,
-    )
-    write_new(out, invitation.to_json().encode(), mode=0o600)
+    # no file without its code in the book, no code without its file
+    with new_file(out, mode=0o600) as file:
+        code = InvitationBook(open_database(place.exchange_file)).invite(division, name, expires)
+        invitation = Invitation(
+            federation=configuration.federation,
+            address=address or configuration.address,
+            server_name=configuration.hosts[0],
+            tls_authority=keys.authority.pem.decode(),
+            bootstrap_certificate=chain.decode(),
+            bootstrap_key=certificates.tls_key_pem(key).decode(),
+            membership_digest=pin.membership_digest.hex(),
+            log_origin=pin.log_origin,
+            log_key=pin.log_key.hex(),
+            division=division,
+            name=name,
+            code=code,
+            expires_ms=expires,
+        )
+        file.write(invitation.to_json().encode())
     say(f"invitation: {out}, usable until {time_text(expires)}")
 
 

@@ -8,6 +8,8 @@ import asyncio
 import logging
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,17 +18,17 @@ import structlog
 import typer
 
 from federation import founding
-from federation.audit import AuditReport, KeptContributions
+from federation.audit import AuditReport
 from federation.audit import audit as audit_log
 from federation.cli.common import HomeOption, group, parse_digest, read_file, say
-from federation.coordinator import Coordinator, now_ms, open_coordinator, reading, serving
+from federation.coordinator import Coordinator, now_ms, open_coordinator, serving
 from federation.crypto.keys import digest
 from federation.errors import Reason, Refused
-from federation.exchange.blobs import BlobStore
 from federation.home import Home
 from federation.log import database
 from federation.log.store import LogStore
 from federation.readable import lines_of
+from federation.recomputation import KeptContributions
 from federation.rounds.store import RunStore
 from federation.terminal import time_text
 from federation.wire.codec import decode_envelope
@@ -112,31 +114,38 @@ def audit(
     hold.
     """
     place = Home(home)
-    with reading(place) as publisher:
-        note = read_file(checkpoint) if checkpoint else publisher.checkpoint(0).checkpoint
-    store = LogStore(place.log_file)
-    pin = founding.founding_pin(store.entry(0).envelope)
-    if membership_digest and parse_digest(membership_digest) != pin.membership_digest:
-        raise Refused(Reason.WRONG_PREVIOUS, "the log begins with another founding membership")
-    report = audit_log(store, pin, note, _Kept(place))
-    store.close()
+    note = read_file(checkpoint) if checkpoint else None
+    with closing(LogStore(place.log_file)) as store:
+        if store.head().size == 0:
+            raise Refused(Reason.NO_MEMBERSHIP, "the federation is not founded yet")
+        pin = founding.founding_pin(store.entry(0).envelope)
+        if membership_digest and parse_digest(membership_digest) != pin.membership_digest:
+            raise Refused(Reason.WRONG_PREVIOUS, "the log begins with another founding membership")
+        with _kept(place) as kept:
+            report = audit_log(store, pin, note, kept)
     _tell(report)
     if not report.ok:
         raise typer.Exit(1)
 
 
-class _Kept(KeptContributions):
-    """What the coordinator kept of its rounds, read from its home."""
+@contextmanager
+def _kept(home: Home) -> Iterator[KeptContributions]:
+    """What the coordinator kept of its rounds, read beside whoever serves."""
+    if not home.runs_file.exists():
+        yield _Nothing()
+        return
+    engine = database.engine(home.runs_file)
+    try:
+        yield RunStore(engine)
+    finally:
+        engine.dispose()
 
-    def __init__(self, home: Home) -> None:
-        self._runs = RunStore(database.engine(home.runs_file)) if home.runs_file.exists() else None
-        self._blobs = BlobStore(database.engine(home.exchange_file))
 
-    def contribution(self, contribution_digest: bytes) -> bytes | None:
-        return self._runs.contribution(contribution_digest) if self._runs else None
+class _Nothing:
+    """A home in which no coordinator was opened yet."""
 
-    def sum(self, sum_digest: bytes) -> bytes | None:
-        return self._blobs.get(sum_digest) if self._blobs.holds(sum_digest) else None
+    def contribution(self, wanted: bytes, /) -> bytes | None:
+        return None
 
 
 def _tell(report: AuditReport) -> None:
@@ -159,14 +168,14 @@ def log_show(
     last: Annotated[int, typer.Option(min=1, help="How many of the newest entries.")] = 50,
 ) -> None:
     """Show what is logged. Reads only, and works while the coordinator serves."""
-    store = LogStore(Home(home).log_file)
-    head = store.head()
-    if index is not None:
-        for line in lines_of(decode_envelope(store.entry(index).envelope)):
-            say(line)
-        return
-    say(f"{head.origin}: {head.size} entries, root {head.root.hex()}, {time_text(now_ms())}")
-    for entry in store.entries(max(0, head.size - last), last):
-        kind = entry.payload_type.removeprefix("laborfed/")
-        when = time_text(entry.appended_ms)
-        say(f"{entry.index:6}  {when}  {kind:24}  {entry.replay_identity.hex()[:16]}")
+    with closing(LogStore(Home(home).log_file)) as store:
+        if index is not None:
+            for line in lines_of(decode_envelope(store.entry(index).envelope)):
+                say(line)
+            return
+        head = store.head()
+        say(f"{head.origin}: {head.size} entries, root {head.root.hex()}, {time_text(now_ms())}")
+        for entry in store.entries(max(0, head.size - last), last):
+            kind = entry.payload_type.removeprefix("laborfed/")
+            when = time_text(entry.appended_ms)
+            say(f"{entry.index:6}  {when}  {kind:24}  {entry.replay_identity.hex()[:16]}")

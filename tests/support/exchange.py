@@ -160,7 +160,8 @@ async def running_exchange(folder: Path, *divisions: str) -> AsyncIterator[Runni
         hosts=["exchange.example", "127.0.0.1"],
     )
     home = Home(folder / "home")
-    keys = home.create(configuration, now_ms())
+    keys = Keys.generate(configuration.federation, now_ms())
+    home.create(configuration, keys)
     people = [SigningKey.generate() for _ in range(3)]
     sites = {division: Site(division) for division in divisions}
     log, engine = LogStore(home.log_file), open_database(home.exchange_file)
