@@ -16,7 +16,7 @@ from federation.crypto.keys import AgreementKey
 from federation.crypto.masking import MaskContext, apply_masks, encode
 from federation.documents.charter import Charter, TrainingTerms
 from federation.documents.exchanged import Contribution, Vote
-from federation.errors import LaborfedError, LocalError, Reason
+from federation.errors import LocalError, Reason
 from federation.rounds.aggregate import from_bytes, to_bytes
 from federation.rounds.terms import contribution_bound, noise_sd
 from node.replay import FetchBlob, Reached, start
@@ -69,7 +69,7 @@ class Figures:
         bound = contribution_bound(charter.document, context.kind, roster)
         try:
             exact = self._exact(charter, reached, context.kind)
-        except LaborfedError as error:
+        except Exception as error:  # of any kind: what a record can provoke is not foreseen here
             raise LocalError(Reason.STORAGE, "the answer could not be computed") from error
         sd = noise_sd(charter.document, context.kind, roster)
         return self.noise(np.clip(exact, -bound, bound), sd)

@@ -35,7 +35,7 @@ def ndcg_per_worker(parameters: NDArray[np.int64], examples: Examples) -> Floats
     """
     score = score_columns(split(to_float(parameters)), examples.columns)
     good = (examples.label == Label.GOOD).astype(np.float64)
-    stops = np.append(examples.starts[1:], len(score))
+    stops = np.append(examples.starts, len(score))[1:]
     spans = zip(examples.starts.tolist(), stops.tolist(), strict=True)
     return np.array(
         [

@@ -1013,14 +1013,25 @@ def test_an_evaluation_is_drawn_once_over_attempts_and_charged_once(
 class Failing(GivenWork):
     """Work that fails over a record, and says which."""
 
+    fault: Exception
+
     def training(self, charter_digest: bytes, charter: Charter, parameters: Integers) -> Integers:
-        raise Malformed(Reason.OUT_OF_BOUND, "worker 李 has a negative wage")
+        raise self.fault
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Malformed(Reason.OUT_OF_BOUND, "worker 李 is negative"), id="ours"),
+        pytest.param(KeyError("worker 李"), id="a library's"),
+        pytest.param(ValueError("worker 李"), id="numpy's"),
+    ],
+)
 def test_what_goes_wrong_over_records_is_told_to_nobody(
-    second_round: Coordinator, home: CitySide
+    second_round: Coordinator, home: CitySide, fault: Exception
 ) -> None:
     home.work = Failing({})
+    home.work.fault = fault
     home.restart()
     second_round.start()
     told = home.answer(second_round.sign(second_round.round_request()))
