@@ -82,7 +82,7 @@ class LiveWatcher:
     def _drawn(self, event: RunEvent) -> Group:
         head = (
             f"{event.stage}  round {event.round}/{event.rounds}  attempt {event.attempt}"
-            f"  {self.seconds:.3f} s/round  ε spent {self.epsilon:.4g}"
+            f"  {self.seconds:.3f} s/round  ε spent {self.epsilon or '…':.4}"
         )
         table = Table(box=None, pad_edge=False)
         for column in ("city", "round", "stage", ""):

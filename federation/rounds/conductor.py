@@ -230,7 +230,8 @@ class Conductor:
         )
         self._desk.keep_and_publish(self._accepted.digest, closure)
         self._position = self._position.noted(closure)
-        self._tell(f"{closure.outcome} {closure.reason}".strip())
+        cost = results.cost(self._charter, self._position)
+        self._tell(f"{closure.outcome} {closure.reason}".strip(), epsilon=cost)
         return Outcome.DONE
 
     def _stopped(self) -> Outcome:
@@ -241,7 +242,9 @@ class Conductor:
     def _tell_city(self, city: str, text: str) -> None:
         self._tell(text, city=city)
 
-    def _tell(self, text: str, *, city: str = "", seconds: float = 0.0) -> None:
+    def _tell(
+        self, text: str, *, city: str = "", seconds: float = 0.0, epsilon: float | None = None
+    ) -> None:
         position, last = self._position, terms.last_round(self._charter)
         number = position.completed + (self._stage in (Stage.ASKING, Stage.DROPPING))
         self._desk.tell(
@@ -253,7 +256,10 @@ class Conductor:
                 rounds=last,
                 city=city,
                 text=text,
-                epsilon=self._spending.so_far(results.rounds_asked(self._charter, position)),
+                epsilon=self._so_far() if epsilon is None else epsilon,
                 seconds=seconds,
             )
         )
+
+    def _so_far(self) -> float:
+        return self._spending.so_far(results.rounds_asked(self._charter, self._position))

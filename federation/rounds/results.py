@@ -45,7 +45,7 @@ def of_run(
         record_digest=position.record_digest,
         total=from_bytes(position.last_sum, length_of_kind(terms, record.kind)),
         attempts=position.attempts,
-        epsilon=spent(terms, rounds_asked(terms, position), evaluated=terms.kind == "training"),
+        epsilon=cost(terms, position),
         at_ms=now_ms,
     )
     if terms.statistics is not None:
@@ -63,6 +63,12 @@ def of_run(
 def rounds_asked(charter: Charter, position: Position) -> int:
     """How many rounds were asked for at most: every attempt after the first repeats one."""
     return min(position.completed, charter.rounds) + max(position.attempts - 1, 0)
+
+
+def cost(charter: Charter, position: Position) -> float:
+    """ε at the charter's δ of everything that was asked so far, per worker."""
+    evaluated = charter.kind == "training" and position.completed > charter.rounds
+    return spent(charter, rounds_asked(charter, position), evaluated=evaluated)
 
 
 def _votes(record: RoundRecord, runs: RunStore) -> list[tuple[bytes, Vote]]:

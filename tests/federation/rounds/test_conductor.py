@@ -427,3 +427,4 @@ def test_watchers_see_each_city_and_the_cost(federation: Federation, office: Off
     answered = {(e.city, e.round) for e in office.events if e.text == "answered" and e.city}
     assert {(city, 1) for city in federation.cities} <= answered
     assert [e.seconds >= 0 for e in office.events if e.text == "recorded"] == [True] * 3
+    assert 0 < office.events[-1].epsilon <= 8
