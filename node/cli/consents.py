@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
 from federation.errors import Reason, Refused
 from federation.readable import lines_of
@@ -42,8 +41,10 @@ def list_awaiting(home: HomeOption) -> None:
 @consent.command("show")
 def show(digest: DigestArgument, home: HomeOption) -> None:
     """Show a charter that awaits a person, every field of it."""
-    with opened(home) as office, office.store.read() as connection:
-        stored = feed.by_identity(connection, _chosen(office, connection, digest).digest)
+    with opened(home) as office:
+        asked = _read(office, digest)
+        with office.store.read() as connection:
+            stored = feed.by_identity(connection, asked.digest)
     if stored is None:
         raise Refused(Reason.CHARTER_UNKNOWN, f"this city knows no charter {digest}")
     for line in lines_of(decode_envelope(stored.envelope)):
@@ -57,9 +58,10 @@ def approve_one(digest: DigestArgument, person: PersonOption, home: HomeOption) 
     The whole cost is reserved then. What the policy forbids cannot be approved. Works while the
     node serves.
     """
-    with opened(home) as office, office.store.write() as connection:
-        asked = _chosen(office, connection, digest)
-        approve(connection, asked, person, now_ms())
+    with opened(home) as office:
+        asked = _read(office, digest)
+        with office.store.write() as connection:
+            approve(connection, asked, person, now_ms())
     say(f"approved by {person}: {asked.digest.hex()}")
     say("this city consents when the coordinator asks next")
 
@@ -67,14 +69,17 @@ def approve_one(digest: DigestArgument, person: PersonOption, home: HomeOption) 
 @consent.command("refuse")
 def refuse_one(digest: DigestArgument, person: PersonOption, home: HomeOption) -> None:
     """Refuse a charter for good; nothing is reserved and nothing leaves for it."""
-    with opened(home) as office, office.store.write() as connection:
-        asked = _chosen(office, connection, digest)
-        refuse(connection, asked, person, now_ms())
+    with opened(home) as office:
+        asked = _read(office, digest)
+        with office.store.write() as connection:
+            refuse(connection, asked, person, now_ms())
     say(f"refused by {person}: {asked.digest.hex()}")
 
 
-def _chosen(office: Office, connection: Connection, typed: str) -> Awaiting:
-    found = {a.digest: a for a in awaiting(connection, office.policy, now_ms())}
+def _read(office: Office, typed: str) -> Awaiting:
+    """The charter a person means; read first, as costs take too long for the write lock."""
+    with office.store.read() as connection:
+        found = {a.digest: a for a in awaiting(connection, office.policy, now_ms())}
     return found[chosen(typed, list(found), "charter awaiting a person with digest")]
 
 
