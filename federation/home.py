@@ -22,6 +22,7 @@ from federation.crypto.keys import SigningKey
 from federation.errors import Misconfigured, Reason
 from federation.exchange.database import open_database
 from federation.log.store import create_log
+from federation.rounds.store import open_run_store
 
 # A Unix socket's path has 108 bytes including the closing zero (unix(7), sun_path).
 MAX_SOCKET_PATH = 107
@@ -36,8 +37,8 @@ def _checked_host(text: str) -> str:
 
 
 def _checked_address(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not (port.isascii() and port.isdecimal() and int(port) < 2**16):
+    host, colon, port = text.rpartition(":")
+    if not (colon and port.isascii() and port.isdecimal() and int(port) < 2**16):
         raise ValueError("must be host:port, the port from 0 to 65535")
     _checked_host(host.removeprefix("[").removesuffix("]"))
     return text
@@ -138,7 +139,7 @@ class Home:
         return self.path / "keys"
 
     def create(self, configuration: Configuration, keys: Keys) -> None:
-        """Make the folder (mode 0700), its keys (0600), configuration, empty log and database.
+        """Make the folder (mode 0700), its keys (0600), configuration, empty log and databases.
 
         Misconfigured(LOG_EXISTS) when a log is there already, Misconfigured(CONFIGURATION) when any
         other of the files is.
@@ -156,6 +157,7 @@ class Home:
         (self._keys / "tls-authority.crt").write_bytes(keys.authority.pem)
         self.configuration_file.write_text(configuration.to_toml(), encoding="utf-8")
         open_database(self.exchange_file).dispose()
+        open_run_store(self.runs_file)
         # last, so that a folder with a log is a whole one
         create_log(self.log_file, configuration.log_origin)
 

@@ -8,8 +8,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -28,7 +27,6 @@ from federation.home import Home
 from federation.log import database
 from federation.log.store import LogStore
 from federation.readable import lines_of
-from federation.recomputation import KeptContributions
 from federation.rounds.store import RunStore
 from federation.terminal import time_text
 from federation.wire.codec import decode_envelope
@@ -121,31 +119,10 @@ def audit(
         pin = founding.founding_pin(store.entry(0).envelope)
         if membership_digest and parse_digest(membership_digest) != pin.membership_digest:
             raise Refused(Reason.WRONG_PREVIOUS, "the log begins with another founding membership")
-        with _kept(place) as kept:
-            report = audit_log(store, pin, note, kept)
+        report = audit_log(store, pin, note, RunStore(database.engine(place.runs_file)))
     _tell(report)
     if not report.ok:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _kept(home: Home) -> Iterator[KeptContributions]:
-    """What the coordinator kept of its rounds, read beside whoever serves."""
-    if not home.runs_file.exists():
-        yield _Nothing()
-        return
-    engine = database.engine(home.runs_file)
-    try:
-        yield RunStore(engine)
-    finally:
-        engine.dispose()
-
-
-class _Nothing:
-    """A home in which no coordinator was opened yet."""
-
-    def contribution(self, wanted: bytes, /) -> bytes | None:
-        return None
 
 
 def _tell(report: AuditReport) -> None:
