@@ -6,7 +6,9 @@ recording. Assembled by the demonstration and by tests only; must not know what 
 
 import base64
 import struct
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from array import array
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,8 @@ from numpy.typing import NDArray
 Record = Callable[[bytes], None]
 
 _LENGTH = struct.Struct("<I")
-_PREFIX = 8  # bytes compared at once as one 64-bit integer
-_TABLE_BITS = 22  # 4 MiB of flags: few false candidates at half a million prefixes
+LEAST_BYTES = 8  # compared at once as one 64-bit integer
+_TABLE_BITS = 26  # 64 MiB of flags: one window in twenty is looked up at three million prefixes
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, Knuth TAOCP 6.4
 _CHUNK = 1 << 22
 
@@ -106,40 +108,79 @@ def spellings(value: str) -> frozenset[bytes]:
 
 
 def found_values(messages: Iterable[bytes], values: Iterable[str]) -> frozenset[str]:
-    """Return those of ``values`` that stand in any message in any spelling.
+    """Return those of ``values`` that stand in any one message in any spelling.
 
-    Values need at least 8 bytes in UTF-8 and 12 in base64; shorter ones raise ValueError, because
-    they would be found by chance.
+    Values need at least LEAST_BYTES in UTF-8, else ValueError: shorter ones would be found by
+    chance. Spellings shorter than that (GB18030 of three characters) are left out for that reason.
     """
-    owner = {form: value for value in values for form in spellings(value)}
-    short = [value for form, value in owner.items() if len(form) < _PREFIX]
-    if short:
-        raise ValueError(f"too short to search for: {short[0]!r}")
-    by_prefix: dict[int, list[bytes]] = {}
-    for form in owner:
-        by_prefix.setdefault(int.from_bytes(form[:_PREFIX], "little"), []).append(form)
-    prefixes = np.fromiter(by_prefix, np.uint64, len(by_prefix))
-    flags = np.zeros(1 << _TABLE_BITS, bool)
-    flags[_slot(prefixes)] = True
-    haystack = b"\x00".join(messages)
-    found = set()
-    for position, prefix in _candidates(haystack, flags):
-        for form in by_prefix.get(prefix, ()):
-            if haystack.startswith(form, position):
-                found.add(owner[form])
+    known = tuple(values)
+    for value in known:
+        if len(value.encode()) < LEAST_BYTES:
+            raise ValueError(f"too short to search for: {value!r}")
+    needles = _needles(known)
+    found: set[str] = set()
+    for haystack in _gathered(messages):
+        for position, owner in needles.met_in(haystack):
+            value = known[owner]
+            if value not in found and _stands(haystack, position, value):
+                found.add(value)
     return frozenset(found)
+
+
+def _stands(haystack: bytes, position: int, value: str) -> bool:
+    return any(
+        haystack.startswith(form, position) for form in spellings(value) if len(form) >= LEAST_BYTES
+    )
+
+
+def _gathered(messages: Iterable[bytes]) -> Iterator[bytes]:
+    """Join small messages, a zero byte between, so that few searches cover them all."""
+    waiting: list[bytes] = []
+    size = 0
+    for message in messages:
+        waiting.append(message)
+        size += len(message)
+        if size >= _CHUNK:
+            yield b"\x00".join(waiting)
+            waiting, size = [], 0
+    yield b"\x00".join(waiting)
+
+
+@dataclass(frozen=True)
+class _Needles:
+    """First 8 bytes of every spelling, ascending uint64 [n]; whose they are, uint32 [n]."""
+
+    prefixes: NDArray[np.uint64]
+    owners: NDArray[np.uint32]
+    flags: NDArray[np.bool_]
+
+    def met_in(self, haystack: bytes) -> Iterator[tuple[int, int]]:
+        """Yield (position, owner) wherever one of the prefixes stands."""
+        last = len(haystack) - LEAST_BYTES + 1
+        for start in range(0, max(last, 0), _CHUNK):
+            count = min(_CHUNK, last - start)
+            windows = np.ndarray((count,), "<u8", haystack, offset=start, strides=(1,))
+            near = np.flatnonzero(self.flags[_slot(windows)])
+            first = np.searchsorted(self.prefixes, windows[near], "left")
+            after = np.searchsorted(self.prefixes, windows[near], "right")
+            for at in np.flatnonzero(after > first).tolist():
+                for owner in self.owners[first[at] : after[at]].tolist():
+                    yield start + int(near[at]), owner
+
+
+def _needles(values: Sequence[str]) -> _Needles:
+    prefixes, owners = array("Q"), array("I")
+    for number, value in enumerate(values):
+        for form in spellings(value):
+            if len(form) >= LEAST_BYTES:
+                prefixes.append(int.from_bytes(form[:LEAST_BYTES], "little"))
+                owners.append(number)
+    unsorted = np.frombuffer(prefixes, np.uint64) if prefixes else np.zeros(0, np.uint64)
+    order = np.argsort(unsorted)
+    flags = np.zeros(1 << _TABLE_BITS, np.bool_)
+    flags[_slot(unsorted)] = True
+    return _Needles(unsorted[order], np.asarray(owners, np.uint32)[order], flags)
 
 
 def _slot(windows: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return (windows * _MULTIPLIER) >> np.uint64(64 - _TABLE_BITS)
-
-
-def _candidates(haystack: bytes, flags: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """Yield (position, 8-byte prefix) wherever the prefix may be one that is searched for."""
-    last = len(haystack) - _PREFIX + 1
-    for start in range(0, max(last, 0), _CHUNK):
-        count = min(_CHUNK, last - start)
-        windows = np.ndarray((count,), "<u8", haystack, offset=start, strides=(1,))
-        hits = np.flatnonzero(flags[_slot(windows)])
-        for hit in hits.tolist():
-            yield start + hit, int(windows[hit])
