@@ -606,6 +606,17 @@ def test_a_roster_continues_the_record_that_its_first_request_names(
     refused_without_a_trace(home, body, Reason.WRONG_BINDING)
 
 
+def test_a_round_before_the_roster_s_first_is_not_answered(
+    coordinator: Coordinator, home: CitySide
+) -> None:
+    coordinator.start()
+    coordinator.complete_round()
+    coordinator.gather()
+    coordinator.publish_roster(first_round=3)
+    body = coordinator.sign(coordinator.round_request())
+    refused_without_a_trace(home, body, Reason.WRONG_ROUND)
+
+
 # ── rounds ──────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -166,6 +166,17 @@ def other_sum(walk: Walk) -> RoundRequest:
     return walk.request(3, previous_sum=walk.sums[2])
 
 
+def sum_that_leads_to_the_same_parameters(walk: Walk) -> RoundRequest:
+    """One unit more is lost in the step's shift and would live on in the velocity."""
+    before, recorded = walk.states[1], np.frombuffer(walk.sums[1], dtype="<i8")
+    for change in np.array([[1, 0, 0, 0, 0, 0], [-1, 0, 0, 0, 0, 0]]):
+        made_up = recorded + change
+        state = next_state(before, made_up, walk.terms)
+        if np.array_equal(state.parameters, walk.states[2].parameters):
+            return walk.request(3, previous_sum=to_bytes(made_up))
+    raise AssertionError("either one unit up or one unit down stays within the shift")
+
+
 def other_fetched_sum(walk: Walk) -> RoundRequest:
     walk.blobs[digest(walk.sums[0])] = walk.sums[1]
     return walk.request(3)
@@ -195,6 +206,9 @@ def last_record(**changes: Any) -> Callable[[Walk], RoundRequest]:
         pytest.param(other_document, Reason.WRONG_ROUND, id="a charter as record"),
         pytest.param(record_of_another_round, Reason.WRONG_ROUND, id="a record left out"),
         pytest.param(other_sum, Reason.WRONG_SUM, id="another sum in the request"),
+        pytest.param(
+            sum_that_leads_to_the_same_parameters, Reason.WRONG_SUM, id="a sum almost the same"
+        ),
         pytest.param(other_fetched_sum, Reason.WRONG_SUM, id="another sum from the exchange"),
         pytest.param(other_parameters, Reason.WRONG_SUM, id="parameters records do not lead to"),
         pytest.param(first_round_on_others, Reason.WRONG_SUM, id="a first round on others"),
