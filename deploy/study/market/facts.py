@@ -58,8 +58,9 @@ OPENINGS = (
 SEASON = (0.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.9, 0.9, 0.8)
 #: Share of all skill mentions on the 10, 100 and 1000 most frequent tags. Source: JobSDF 2021-23.
 SKILL_MASS = {10: 0.179, 100: 0.574, 1000: 0.978}
-#: Applications per worker: median and ninth decile. Source: US job recommendation data (RecSys-type logs).
-APPLICATIONS_P50, APPLICATIONS_P90 = 2, 8
+#: Applications per worker: median and ninth decile, between job boards (2 and 8; US recommendation
+#: logs) and platform tasks (3 and 48; crowd-testing reports per worker, China, 2015-16).
+APPLICATIONS_P50, APPLICATIONS_P90 = 3, 14
 #: Keyword matching's mismatch rate and the fall of match success across regions; the source study.
 MISMATCH = 0.389
 CROSS_REGION_LOSS = 0.427

@@ -28,8 +28,8 @@ HELD_OUT, HELD_OUT_LEAST = 0.10, 400
 #: Month of the reference day.
 TODAY_MONTH = 9
 KINDS = {
-    "development": (DEVELOPMENT, DEVELOPMENT_CITIES + REPORTING_CITIES),
-    "reporting": (REPORTING, REPORTING_CITIES + DEVELOPMENT_CITIES),
+    "demo": (DEVELOPMENT, DEVELOPMENT_CITIES + REPORTING_CITIES),
+    "second": (REPORTING, REPORTING_CITIES + DEVELOPMENT_CITIES),
 }
 
 
@@ -72,7 +72,7 @@ def _events(market: Market, held_out: IntArray, seeds: list[np.random.SeedSequen
     )
 
 
-def generate(seed: int, workers: int, cities: int, kind: str = "development") -> Drawn:
+def generate(seed: int, workers: int, cities: int, kind: str = "demo") -> Drawn:
     """Draw a market of ``cities`` cities with at least ``workers`` workers each."""
     rule, every_city = KINDS[kind]
     chosen = every_city[:cities]

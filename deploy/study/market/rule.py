@@ -29,7 +29,7 @@ class Rule:
     #: Weight of a general skill among the required ones.
     general_weight: float = 0.35
     #: How far related practice moves ability (share of skills), and years until it counts in full.
-    practice: float = 0.35
+    practice: float = 0.2
     #: Relatedness of trades (0–1) at which practice neither helps nor hurts.
     practice_from: float = 0.35
     practice_years: float = 3.0
@@ -38,10 +38,10 @@ class Rule:
     pay_ceiling: float = 0.35
     hourly: float = 0.0
     #: Staying: level, slope of the sum, liking for related work, spread of each worker's taste.
-    stay: float = 1.9
+    stay: float = 1.1
     stay_slope: float = 1.5
     related: float = 1.6
-    taste: float = 0.7
+    taste: float = 0.35
     #: Commuting: cost at the stated limit, cliff beyond it, share of it that good pay makes up for.
     commute: float = 0.5
     too_far: float = 1.6
@@ -66,31 +66,31 @@ class Rule:
 
 DEVELOPMENT = Rule(
     world_seed=20220101,
-    covered=0.6,
-    same_name=0.6,
-    same_style=0.3,
-    same_dialect=0.5,
-    relocation=0.6,
+    covered=0.51,
+    same_name=0.85,
+    same_style=0.25,
+    same_dialect=0.8,
+    relocation=0.3,
 )
 #: Another fit: the weakest required skill counts, pay is weighed by the hour, other strengths.
 REPORTING = Rule(
     world_seed=20230607,
-    covered=0.50,
-    same_name=0.6,
-    same_style=0.3,
-    same_dialect=0.5,
-    relocation=0.6,
+    covered=0.36,
+    same_name=0.85,
+    same_style=0.25,
+    same_dialect=0.8,
+    relocation=0.3,
     weakest=0.35,
     hourly=0.7,
     pay=1.9,
     pay_ceiling=0.5,
     related=1.2,
-    practice=0.45,
+    practice=0.3,
     commute=0.8,
     too_far=1.2,
     shift=1.2,
     night_old=1.4,
     cover=0.6,
-    softness=0.07,
-    taste=0.8,
+    softness=0.09,
+    taste=0.45,
 )

@@ -26,7 +26,7 @@ POSTINGS_PER_EMPLOYER = 3.0
 OPEN_DAYS = 45
 PAST_DAYS = (60, 425)
 #: How strongly an employer keeps to the city's usual names and style.
-EMPLOYER_WORDING = (0.75, 0.6)
+EMPLOYER_WORDING = (0.85, 0.4)
 #: Popularity of general skills: the k-th most usual one weighs k**-GENERAL_DECAY.
 GENERAL_DECAY = 1.0
 
