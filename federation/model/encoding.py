@@ -23,7 +23,7 @@ from federation.model.profiles import (
     WorkerProfile,
 )
 from federation.model.tables import WIDTH, occupation_vector, sector_index, sectors
-from federation.model.text import embed, tag_identity
+from federation.model.text import SKETCH, embed, sketch, tag_identity
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -39,11 +39,17 @@ class SkillColumns:
     identities: Integers  # (vocabulary,)
     vectors: Floats  # (vocabulary, WIDTH), unit or zero
     sums: Floats  # (n, WIDTH), sum of the row's vectors
+    likeness: Floats  # (vocabulary, WIDTH + SKETCH), unit: meaning and letters, half and half
 
     def take(self, index: Integers | slice) -> "SkillColumns":
         """Return the same vocabulary with the chosen rows."""
         return SkillColumns(
-            self.rows[index], self.counts[index], self.identities, self.vectors, self.sums[index]
+            self.rows[index],
+            self.counts[index],
+            self.identities,
+            self.vectors,
+            self.sums[index],
+            self.likeness,
         )
 
 
@@ -243,4 +249,11 @@ def _skills(tags: Sequence[tuple[str, ...]]) -> SkillColumns:
         identities=np.array([identity for identity, _ in vocabulary] + [0], dtype=np.int64),
         vectors=padded,
         sums=padded[rows].sum(axis=1),
+        likeness=_likeness(padded, [tag for _, tag in vocabulary]),
     )
+
+
+def _likeness(vectors: Floats, tags: Sequence[str]) -> Floats:
+    letters = np.array([sketch(tag) for tag in tags] + [np.zeros(SKETCH)])
+    joined: Floats = np.hstack([vectors, letters]) * np.sqrt(0.5)
+    return joined

@@ -18,7 +18,7 @@ class Feature:
 
 
 FEATURES: Final = (
-    Feature("base", "base", 0.0, True),
+    Feature("base", "base", -2.0, True),
     Feature("skill_exact", "skills", 1.0, True),
     Feature("skill_close", "skills", 1.0, True),
     Feature("skill_missing", "skills", -0.5, True),

@@ -120,6 +120,8 @@ def _norms(gradients: _Gradients, workers: int) -> Floats:
     square += np.bincount(gradients.group_worker, weights=sector, minlength=workers)
     for left, right in (gradients.occupation, gradients.skill):
         square += (left**2).sum(axis=1) * (right**2).sum(axis=1)
+    # the missing block's gradient is the skill block's right factor
+    square += BILINEAR_SCALE**2 * (gradients.skill[1] ** 2).sum(axis=1)
     norms: Floats = np.sqrt(square)
     return norms
 
@@ -137,6 +139,7 @@ def _weighted_sum(gradients: _Gradients, factors: Floats) -> Floats:
         (blocks.skill, gradients.skill),
     ):
         block[:] = left.T @ _kept(right, factors)
+    blocks.missing[:] = BILINEAR_SCALE * _kept(gradients.skill[1], factors).sum(axis=0)
     return total
 
 

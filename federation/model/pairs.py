@@ -25,7 +25,7 @@ from federation.model.profiles import CONTRACTS, INSURANCES, MOVES, SHIFTS, WISH
 EARTH_RADIUS: Final = 6371.0088  # km, mean radius (IUGG)
 USUAL_PAY: Final = 6000.0  # yuan a month; centre of the pay level, a public constant
 USUAL_HOURS: Final = 48.0  # a week; centre of the hours level, a public constant
-CLOSE_FROM: Final = 0.3  # cosine below which two tags say nothing of each other in public space
+CLOSE_FROM: Final = 0.3  # cosine below which two tags say nothing of each other
 
 WorkerRows = Integers  # (P,), or (1,) against many jobs
 Booleans = NDArray[np.bool_]
@@ -126,7 +126,7 @@ def _nearest(held: SkillColumns, asked: SkillColumns) -> Floats:
         theirs = asked.rows[start:stop]
         my_words, my_rows = _compact(mine)
         their_words, their_rows = _compact(theirs)
-        cosines = asked.vectors[their_words] @ held.vectors[my_words].T
+        cosines = asked.likeness[their_words] @ held.likeness[my_words].T
         if lone:
             found[start:stop] = cosines[:, my_rows[0]].max(axis=1)[their_rows]
         else:

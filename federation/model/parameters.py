@@ -24,6 +24,7 @@ SHAPES: Final[dict[str, tuple[int, ...]]] = {
     "sector": (SECTORS, len(SECTOR_COLUMNS)),
     "occupation": (WIDTH, WIDTH),
     "skill": (WIDTH, WIDTH),
+    "missing": (WIDTH,),
 }
 LENGTH: Final = sum(int(np.prod(shape)) for shape in SHAPES.values())
 
@@ -43,6 +44,7 @@ class Blocks:
     sector: NDArray[np.float64]
     occupation: NDArray[np.float64]
     skill: NDArray[np.float64]
+    missing: NDArray[np.float64]
 
 
 def split(vector: NDArray[np.float64]) -> Blocks:

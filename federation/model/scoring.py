@@ -53,8 +53,8 @@ def occupation_terms(blocks: Blocks, columns: PairColumns) -> Floats:
 
 
 def skill_terms(blocks: Blocks, columns: PairColumns) -> Floats:
-    """Return how far the worker's tags stand in for the missing ones, in logits."""
-    left = columns.worker_skills @ blocks.skill * BILINEAR_SCALE
+    """Return what the missing tags cost and how far the worker's stand in for them, in logits."""
+    left = (columns.worker_skills @ blocks.skill + blocks.missing) * BILINEAR_SCALE
     return _rowwise(left, columns, columns.uncovered)
 
 

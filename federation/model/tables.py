@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BUCKETS: Final = 1 << 14  # rows of the hashed n-gram table
-WIDTH: Final = 24  # dimensions of the public space
+WIDTH: Final = 48  # dimensions of the public space
 DATA_FILE: Final = "space.npz"
 
 

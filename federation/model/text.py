@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from federation.model.tables import BUCKETS, WIDTH, frozen_tables
 
 LONGEST_GRAM: Final = 2  # characters; most Chinese words have two
+SKETCH: Final = 96  # cells that a tag's letters are counted into, with signs (count sketch)
 
 
 def normalise(text: str) -> str:
@@ -40,6 +41,25 @@ def embed(text: str) -> NDArray[np.float64]:
     total = np.zeros(WIDTH)
     for bucket, count in bucket_counts(text).items():
         total += count * frozen_tables().buckets[bucket].astype(np.float64)
+    length = float(np.linalg.norm(total))
+    vector = total / length if length > 0 else total
+    vector.setflags(write=False)
+    return vector
+
+
+@lru_cache(maxsize=65_536)
+def sketch(text: str) -> NDArray[np.float64]:
+    """Return the unit count sketch of the text's 1- and 2-grams, shape (SKETCH,); zero for none.
+
+    Inner products estimate shared letters (Charikar, Chen and Farach-Colton 2002), whether or not
+    the classification knows the words; a pair of letters weighs twice a single one.
+    """
+    letters = normalise(text)
+    total = np.zeros(SKETCH)
+    for size in range(1, LONGEST_GRAM + 1):
+        for start in range(len(letters) - size + 1):
+            hashed = zlib.crc32(letters[start : start + size].encode())
+            total[hashed % SKETCH] += size if hashed >> 31 else -size
     length = float(np.linalg.norm(total))
     vector = total / length if length > 0 else total
     vector.setflags(write=False)
