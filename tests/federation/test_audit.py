@@ -17,7 +17,7 @@ from federation.crypto.envelope import replay_identity
 from federation.crypto.keys import digest
 from federation.documents.charter import Charter, StatisticsTerms
 from federation.documents.releases import ModelCard
-from federation.documents.runs import Roster, RoundRecord
+from federation.documents.runs import DropRecord, Roster, RoundRecord
 from federation.errors import Reason, StorageFault
 from federation.indicators.declaration import catalogue
 from federation.indicators.table import Z_95, cells
@@ -211,6 +211,19 @@ def shorter_contributions(run: Run, record: Any) -> Any:
     return replace(made, next_parameters_digest=record.next_parameters_digest)
 
 
+def half_as_many_twice_as_wide(run: Run, record: Any) -> Any:
+    """The same bytes, signed by every city as three values of 64 bits instead of six of 32."""
+    listed = []
+    for recorded in record.contributions:
+        opened = decode_envelope(run.kept.contributions[recorded.digest])
+        document: Any = decode_document(opened.payload_type, opened.payload)
+        other = replace(document, modulus_bits=64, length=3)
+        raw = run.federation.by_city(other, recorded.city)
+        run.kept.contributions[digest(raw)] = raw
+        listed.append(replace(recorded, digest=digest(raw)))
+    return replace(record, contributions=tuple(listed))
+
+
 # without its roster nothing of a run is believed, and the closure tells of rounds nobody saw
 WITHOUT_ROSTER: Found = [
     *((index, Reason.ROSTER_FOREIGN) for index in (ROUND_1, ROUND_2, EVALUATION)),
@@ -238,6 +251,11 @@ SIGNED: dict[str, tuple[str, Alter, Found]] = {
     "contributions of another length than the charter's": (
         "second round",
         shorter_contributions,
+        [(ROUND_2, Reason.WRONG_BINDING)],
+    ),
+    "contributions of another width than the charter's": (
+        "second round",
+        half_as_many_twice_as_wide,
         [(ROUND_2, Reason.WRONG_BINDING)],
     ),
     "a record out of order": (
@@ -484,13 +502,24 @@ def test_an_entry_that_nobody_should_have_logged(
 
 
 def test_a_statement_logged_twice(world: World) -> None:
-    run = world.conduct()
+    run = Run(world.federation, world.federation.publish_charter())
+    drop = DropRecord(
+        charter_digest=run.charter.digest,
+        attempt_nonce=run.nonce,
+        roster_digest=run.publish_roster().digest,
+        round=1,
+        cities=CITIES[:1],
+        reason="exchange.deadline",
+        recorded_ms=world.federation.clock(),
+    )
+    world.federation.publish(world.federation.by_coordinator(drop))
+    world.checkpoint = world.federation.publisher.checkpoint(0).checkpoint
     # only a file whose maker wanted it can hold one twice
     world.sql("CREATE TABLE loose AS SELECT * FROM entries")
     world.sql("DROP TABLE entries")
     world.sql("ALTER TABLE loose RENAME TO entries")
-    world.append(world.federation.log.entry(1).envelope)
-    assert world.found(run) == [(8, Reason.REPLAYED)]
+    world.append(world.federation.log.entry(3).envelope)
+    assert world.found(run) == [(4, Reason.REPLAYED)]
 
 
 def test_another_founding_than_the_pinned_one(world: World) -> None:

@@ -89,6 +89,13 @@ def roster_that_begins_over(federation: Federation) -> bytes:
     return signed(run, run.roster(first_round=1, previous_record_digest=b""))
 
 
+def roster_that_counts_rounds_anew(federation: Federation) -> bytes:
+    run = begun(federation)
+    run.complete_round(run.publish_roster())
+    again(run)
+    return signed(run, run.roster(first_round=1))
+
+
 def roster_after_another_record(federation: Federation) -> bytes:
     run = begun(federation)
     run.complete_round(run.publish_roster())
@@ -277,6 +284,7 @@ MISFITS: list[tuple[Make, Reason]] = [
     (roster_after_the_closure, Reason.CHARTER_CLOSED),
     (roster_with_a_forged_consent, Reason.ROSTER_CONSENT),
     (roster_that_begins_over, Reason.WRONG_ROUND),
+    (roster_that_counts_rounds_anew, Reason.WRONG_ROUND),
     (roster_after_another_record, Reason.WRONG_ROUND),
     (attempt_counted_twice, Reason.WRONG_BINDING),
     (attempt_with_old_keys, Reason.WRONG_BINDING),

@@ -194,6 +194,24 @@ def test_administrators_are_replaced_by_both_thresholds(federation: Federation) 
     assert trust.current.version == 2
 
 
+@pytest.mark.parametrize("forged", ["admin-c", "admin-d"], ids=["who leaves", "who comes"])
+def test_every_signature_that_counts_is_verified(federation: Federation, forged: str) -> None:
+    trust = founded(federation)
+    federation.administrators["admin-d"] = signing_key("admin-d")
+    *kept, last = federation.membership.administrators
+    new = replace(last, administrator="admin-d", signing_keys=(signing_key("admin-d").public.raw,))
+    change = federation.next_membership(administrators=(*kept, new))
+    opened = decode_envelope(federation.by_administrators(change, "admin-a", "admin-c", "admin-d"))
+    key_id = federation.administrators[forged].public.key_id
+    signatures = tuple(
+        replace(one, signature=bytes(64)) if one.key_id == key_id else one
+        for one in opened.signatures
+    )
+    with pytest.raises(Untrusted) as raised:
+        trust.advance(replace(opened, signatures=signatures), change, 1)
+    assert raised.value.reason is Reason.BAD_SIGNATURE
+
+
 def test_the_log_keys_that_were_ever_believed(federation: Federation) -> None:
     trust = founded(federation)
     new = signing_key("new log").public
