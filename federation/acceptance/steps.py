@@ -11,7 +11,8 @@ from typing import ParamSpec, TypeVar
 
 from federation.acceptance.table import ROWS, STEPS
 from federation.crypto.envelope import Envelope
-from federation.crypto.keys import VerifyingKey, digest
+from federation.crypto.keys import VerifyingKey, check_agreement_key, digest
+from federation.documents.exchanged import Consent
 from federation.documents.membership import Membership
 from federation.documents.releases import ModelRelease
 from federation.documents.runs import Roster
@@ -138,6 +139,9 @@ def _check_bindings(document: Document, names: frozenset[str], known: Known) -> 
     named = getattr(document, "federation", known.membership.federation)
     if named != known.membership.federation:
         raise Untrusted(Reason.WRONG_FEDERATION, f"speaks for {named!r}")
+    # believed here, it would make every other city of its roster unable to answer
+    if isinstance(document, Consent):
+        check_agreement_key(document.agreement_key)
     # a roster of an older membership could name cities that were suspended since
     if isinstance(document, Roster) and document.membership_digest != known.digest:
         raise Untrusted(Reason.WRONG_BINDING, "the roster names a membership that is not in force")

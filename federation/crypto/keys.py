@@ -134,6 +134,14 @@ class AgreementKey:
         return f"AgreementKey(public={self.public.hex()[:16]})"
 
 
+def check_agreement_key(raw: bytes) -> None:
+    """Raise Malformed unless secrets come of this raw X25519 key with whatever key it meets.
+
+    Private keys are multiples of the cofactor (RFC 7748 §5), so one that meets it tells for all.
+    """
+    AgreementKey.generate().exchange(raw)
+
+
 @dataclass(frozen=True, eq=False)
 class SealingKey:
     """A city's static X25519 key that opens what was sealed to it (RFC 9180)."""

@@ -454,6 +454,11 @@ def one_key_for_two(coordinator: Coordinator) -> dict[str, Any]:
     return with_consents(coordinator, **{NEXT: again})
 
 
+def key_without_secrets(coordinator: Coordinator) -> dict[str, Any]:
+    small_order = consent_of(coordinator, NEXT, agreement_key=bytes(32))
+    return with_consents(coordinator, **{NEXT: small_order})
+
+
 def stranger(coordinator: Coordinator) -> dict[str, Any]:
     return with_consents(coordinator, **{"500100": consent_of(coordinator, "500100")})
 
@@ -503,6 +508,7 @@ def foreign_charter(coordinator: Coordinator) -> dict[str, Any]:
         pytest.param(under_the_minimum, Reason.ROSTER_TOO_SMALL, id="under the minimum"),
         pytest.param(doubled_city, Reason.ROSTER_CONSENT, id="with one city twice"),
         pytest.param(one_key_for_two, Reason.ROSTER_CONSENT, id="with one key for two cities"),
+        pytest.param(key_without_secrets, Reason.ROSTER_CONSENT, id="with a key of small order"),
         pytest.param(stranger, Reason.ROSTER_CONSENT, id="with a city that is no member"),
         pytest.param(another_attempt, Reason.ROSTER_CONSENT, id="with a consent of yesterday"),
         pytest.param(another_charter, Reason.ROSTER_CONSENT, id="with a consent to other terms"),

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.crypto.keys import AgreementKey, SealingKey, SigningKey, VerifyingKey, digest
+from federation.crypto.keys import (
+    AgreementKey,
+    SealingKey,
+    SigningKey,
+    VerifyingKey,
+    check_agreement_key,
+    digest,
+)
 from federation.errors import LaborfedError, Malformed, Misconfigured, Reason, Untrusted
 
 VECTORS = Path(__file__).parents[2] / "vectors"
@@ -72,6 +79,12 @@ def test_a_key_of_another_length_is_malformed(make: Callable[[bytes], object], l
 def test_a_peer_key_of_small_order_is_refused(peer: bytes) -> None:
     with pytest.raises(Malformed):
         AgreementKey.generate().exchange(peer)
+    with pytest.raises(Malformed):
+        check_agreement_key(peer)
+
+
+def test_a_fresh_agreement_key_passes() -> None:
+    check_agreement_key(AgreementKey.generate().public)
 
 
 def test_no_representation_shows_a_secret() -> None:

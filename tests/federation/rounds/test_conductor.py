@@ -14,7 +14,7 @@ from support.conducting import Office, ScriptedCities, training_terms, value_of
 from support.federation import DIVISIONS, Federation
 
 from federation.audit import audit
-from federation.documents.exchanged import ConsentRequest, RoundRequest
+from federation.documents.exchanged import Consent, ConsentRequest, RoundRequest
 from federation.documents.releases import ModelRelease, StatisticsRelease
 from federation.documents.runs import Closure, DropRecord, Roster, RoundRecord
 from federation.documents.types import Document
@@ -210,6 +210,28 @@ def test_a_forged_consent_never_reaches_a_roster(federation: Federation, office:
     cities.faults[SECOND, 0] = lambda _city, request: cities.consent(FIRST, request)
     closure = office.conduct(cities)
     assert closure is not None
+    (roster,) = logged(federation, Roster)
+    assert len(roster.consents) == 3
+    check(federation, office)
+
+
+def test_a_key_that_no_city_could_mask_with_never_reaches_a_roster(
+    federation: Federation, office: Office
+) -> None:
+    cities = scripted(federation)
+    genuine = cities.consent
+
+    def small_order(city: str, request: Any) -> bytes:
+        envelope = decode_envelope(genuine(city, request))
+        consent = decode_document(envelope.payload_type, envelope.payload)
+        assert isinstance(consent, Consent)
+        return federation.by_city(replace(consent, agreement_key=bytes(32)), city)
+
+    cities.faults[SECOND, 0] = small_order
+    closure = office.conduct(cities)
+    assert closure is not None
+    assert closure.outcome == "released"
+    assert logged(federation, DropRecord) == []
     (roster,) = logged(federation, Roster)
     assert len(roster.consents) == 3
     check(federation, office)
