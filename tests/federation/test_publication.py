@@ -3,6 +3,7 @@
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.federation import DAY_MS, Federation, document_digest, signing_key
@@ -184,8 +185,8 @@ def test_a_restarted_publisher_goes_on_where_it_was(federation: Federation) -> N
     again.publish(release)
     assert again.size == federation.publisher.size
     # it remembers which release is the latest
-    first = again.find(document_digest(release)).document
-    same_version = replace(first, released_ms=federation.clock() + 1)  # type: ignore[call-arg]
+    first: Any = again.find(document_digest(release)).document
+    same_version = replace(first, released_ms=federation.clock() + 1)
     assert refused(federation, federation.by_coordinator(same_version), again) is Reason.ROLLED_BACK
 
 

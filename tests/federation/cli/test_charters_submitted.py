@@ -52,7 +52,10 @@ def statistics(**changes: Any) -> Charter:
 
 def training() -> Charter:
     terms = replace(TRAINING, initial_parameters_digest=digest(FIRST_PARAMETERS))
-    window = {"not_before_ms": now_ms() - 1, "not_after_ms": now_ms() + DAY_MS}
+    window: dict[str, Any] = {
+        "not_before_ms": now_ms() - 1,
+        "not_after_ms": now_ms() + DAY_MS,
+    }
     return replace(CHARTER, federation="demo", training=terms, **window)
 
 

@@ -106,7 +106,7 @@ def test_a_federation_is_founded_through_the_socket(tmp_path: Path) -> None:
 
 def serve(home: Path) -> "subprocess.CompletedProcess[str]":
     """Try to serve where it must be refused, in a process of its own."""
-    command = [PROGRAM, "serve", "--home", home, "--log-format", "json"]
+    command: list[str | Path] = [PROGRAM, "serve", "--home", home, "--log-format", "json"]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
