@@ -109,8 +109,10 @@ class Conductor:
     def _gather(self) -> Outcome:
         if self._desk.stopped:
             return self._stopped()
-        # a city of the last roster that restarts is waited for: it is asked once it attends again
-        before = frozenset(self._attempt.consents) - self._position.dropped
+        # a city of the last roster that comes back, from its own restart or to a coordinator that
+        # was restarted, is waited for: it is asked once it attends again
+        before = frozenset((*self._attempt.consents, *self._position.cities))
+        before -= self._position.dropped
         asked = self._desk.reachable(self._position.dropped) | before
         self._attempt = Attempt(
             self._accepted.digest,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from federation.crypto.envelope import replay_identity
 from federation.crypto.keys import digest
 from federation.documents.charter import Charter
+from federation.documents.exchanged import Consent
 from federation.documents.releases import ModelRelease, StatisticsRelease
 from federation.documents.runs import Closure, DropRecord, Roster, RoundRecord
 from federation.documents.types import Document
@@ -24,8 +25,9 @@ from federation.wire.codec import decode_document, decode_envelope
 class Position:
     """After ``completed`` rounds. ``last_sum``: int64 little-endian bytes of the last one.
 
-    ``state`` is None in a statistics run. ``attempts``: rosters made; ``dropped``: cities out of
-    the run; ``released``: whether its result was; ``closure``: its end, None before it.
+    ``state`` is None in a statistics run. ``attempts``: rosters made; ``cities``: those of the last
+    one; ``dropped``: cities out of the run; ``released``: whether its result was; ``closure``: its
+    end, None before it.
     """
 
     state: State | None
@@ -35,6 +37,7 @@ class Position:
     record_digest: bytes = b""
     last_sum: bytes = b""
     attempts: int = 0
+    cities: tuple[str, ...] = ()
     dropped: frozenset[str] = frozenset()
     released: bool = False
     closure: Closure | None = None
@@ -57,7 +60,8 @@ class Position:
         """The position once any other document of the run is kept."""
         match document:
             case Roster():
-                return replace(self, attempts=document.attempt)
+                cities = tuple(_city_of(consent) for consent in document.consents)
+                return replace(self, attempts=document.attempt, cities=cities)
             case DropRecord():
                 return replace(self, dropped=self.dropped | set(document.cities))
             case ModelRelease() | StatisticsRelease():
@@ -109,6 +113,14 @@ def resume(charter: Charter, kept: Iterable[bytes], blobs: BlobStore) -> Positio
     if position.state is not None:
         _check(position, position.state)
     return position
+
+
+def _city_of(consent: bytes) -> str:
+    envelope = decode_envelope(consent)
+    document = decode_document(envelope.payload_type, envelope.payload)
+    if not isinstance(document, Consent):
+        raise StorageFault(Reason.STORAGE, "a kept roster holds something that is no consent")
+    return document.city
 
 
 def _check(position: Position, state: State) -> None:

@@ -340,6 +340,28 @@ def test_a_coordinator_that_dies_while_asking_continues_after_its_last_round(
     check(federation, office)
 
 
+def test_cities_that_are_not_back_when_the_coordinator_is_are_waited_for(
+    federation: Federation, office: Office, tmp_path: Path
+) -> None:
+    cities = scripted(federation)
+
+    def dies(request: Any) -> None:
+        if isinstance(request, RoundRequest) and request.round == 2:
+            raise Killed
+
+    cities.before_asking = dies
+    with pytest.raises(Killed):
+        office.conduct(cities)
+    cities.before_asking = lambda _request: None
+    # no stream stands yet when the run is taken up again; all attend before the deadline
+    cities.present = frozenset  # type: ignore[method-assign]
+    closure = Office(federation, tmp_path).conduct(cities)
+    assert closure is not None
+    assert closure.outcome == "released"
+    assert [len(roster.consents) for roster in logged(federation, Roster)] == [4, 4]
+    check(federation, office)
+
+
 @pytest.mark.parametrize("kept", range(1, 7))
 def test_a_document_kept_but_not_logged_is_logged_after_a_restart(
     federation: Federation,
