@@ -142,14 +142,24 @@ def admit(ground: Ground, city: City, asking: Service, listed: str, *, shown: bo
     sign_and_submit(ground, draft, shown=shown)
 
 
-def serve_node(ground: Ground, city: City) -> Service:
-    """Start a city's node, its wire recorded, and wait until it is connected."""
+def serve_nodes(ground: Ground, cities: Sequence[City]) -> dict[str, Service]:
+    """Start every city's node, its wire recorded, and wait until all are connected."""
+    started = {city.code: _start_recorded(ground, city) for city in cities}
+    for code, service in started.items():
+        wait_connected(service, code)
+    return started
+
+
+def wait_connected(service: Service, code: str) -> None:
+    """Wait until a city's node stands with the coordinator."""
+    service.wait_for(f"ready division={code} coordinator=connected")
+
+
+def _start_recorded(ground: Ground, city: City) -> Service:
     home, wire = ground.places.node(city.code), ground.places.wire(city.code)
     argv = [sys.executable, "-m", "deploy.study.recorded_node", near(home), near(wire)]
     log = ground.places.log_of(f"node-{city.code}")
-    service = ground.services.add(Service(f"{city.name}'s node", argv, log))
-    service.wait_for(f"ready division={city.code} coordinator=connected")
-    return service
+    return ground.services.add(Service(f"{city.name}'s node", argv, log))
 
 
 def join(ground: Ground, cities: Sequence[City], *, shown: bool = True) -> None:

@@ -190,6 +190,10 @@ class Service:
             self.kill()
         self._reader.join()
 
+    def freeze(self) -> None:
+        """Let it stand still, as a machine that hangs does (SIGSTOP); it can still be killed."""
+        self._process.send_signal(signal.SIGSTOP)
+
     def kill(self) -> None:
         """End it at once, as a power cut does (SIGKILL)."""
         self._process.kill()
