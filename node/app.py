@@ -23,7 +23,7 @@ import structlog
 
 from federation.acceptance import Limits
 from federation.documents.charter import Charter
-from federation.errors import Misconfigured, Reason
+from federation.errors import Misconfigured, Reason, StorageFault
 from node import client_app
 from node.connection import Connection
 from node.consequences import Consequences
@@ -34,7 +34,7 @@ from node.identity import Association, Home, Identity, open_home
 from node.lock import claimed
 from node.participant import Participant
 from node.policy import load_policy
-from node.presence import Presence, keep_presence
+from node.presence import Presence, State, keep_presence
 from node.privacy import ledger
 from node.privacy.measure import discrete_gaussian
 from node.store import feed
@@ -171,9 +171,15 @@ def participant_of(node: Node, connection: Connection) -> Participant:
 
 
 async def keep_house(node: Node) -> None:
-    """Give back, until cancelled, what charters whose window is over reserved and never used."""
+    """Give back, until cancelled, what charters whose window is over reserved and never used.
+
+    What cannot be written now, because the office imports or the disk is full, waits its turn.
+    """
     while True:
-        await asyncio.to_thread(close_overdue, node)
+        try:
+            await asyncio.to_thread(close_overdue, node)
+        except StorageFault as fault:
+            _warn("housekeeping_failed", fault)
         await asyncio.sleep(HOUSEKEEPING_S)
 
 
@@ -191,23 +197,37 @@ def close_overdue(node: Node) -> None:
 
 
 class PresenceNotes:
-    """Says and stores each change of presence, for people and for ``labor-node status``."""
+    """Says and stores each change of presence, for people and for ``labor-node status``.
+
+    A note that cannot be stored is warned of and tried again at the next call: serving goes on.
+    """
 
     def __init__(self, node: Node, say: Say) -> None:
         self._node = node
         self._say = say
-        self._last: Presence | None = None
+        self._kept: Presence | None = None
+        self._said: State | None = None
 
     def __call__(self, presence: Presence) -> None:
         """Note ``presence`` unless it is the last one noted."""
-        if presence == self._last:
-            return
-        changed = self._last is None or presence.state is not self._last.state
-        self._last = presence
-        with self._node.store.write() as connection:
-            keep_presence(connection, presence, self._node.clock_ms())
-        if changed:
+        if presence != self._kept:
+            self._keep(presence)
+        if presence.state is not self._said:
+            self._said = presence.state
             self._say(f"ready division={self._node.identity.division} coordinator={presence.state}")
+
+    def _keep(self, presence: Presence) -> None:
+        try:
+            with self._node.store.write() as connection:
+                keep_presence(connection, presence, self._node.clock_ms())
+        except StorageFault as fault:
+            _warn("presence_not_kept", fault)
+        else:
+            self._kept = presence
+
+
+def _warn(event: str, fault: StorageFault) -> None:
+    structlog.get_logger().warning(event, reason=fault.reason, sentence=fault.message)
 
 
 def serve(path: Path, say: Say) -> None:
