@@ -18,6 +18,7 @@ from federation.documents.types import TYPE_OF, Document, PayloadType
 from federation.errors import (
     CallerError,
     LaborfedError,
+    LocalError,
     Malformed,
     PeerError,
     Reason,
@@ -29,6 +30,7 @@ from federation.wire.codec import decode_envelope
 from node.attempts import Attempt, Rostered
 from node.contribution import Figures, keep_evaluation, masked, vote_on
 from node.documents import AcceptedDocuments
+from node.faults import OWN_FAULT, log_fault, sentence_for_peer
 from node.gate import CONSENT_ROUND, Charge, Gate
 from node.replay import FetchBlob, Reached, state_before
 from node.store import runs
@@ -38,8 +40,6 @@ from node.store.runs import RunState
 
 # How far a request may run ahead of the log's feed, seconds.
 MOST_WAIT_S = 30.0
-# Said instead of anything that a fault of this node's own machinery would say.
-OWN_FAULT = "this city could not answer"
 
 Request = ConsentRequest | RoundRequest
 
@@ -83,15 +83,22 @@ class Participant:
                 self._leave(drop.document.charter_digest, self._dropped)
 
     def answer(self, body: bytes) -> bytes:
-        """Return the signed answer to a signed request: consent, contribution or refusal."""
+        """Return the signed answer to a signed request: consent, contribution or refusal.
+
+        Raises StorageFault when not even a refusal could be written down.
+        """
         request: Request | None = None
         try:
             request = self._open(body)
             if isinstance(request, ConsentRequest):
                 return self._consent(request, digest(body))
             return self._contribute(request, digest(body))
-        except LaborfedError as error:
+        except (CallerError, PeerError) as error:
             return self._refuse(request, error)
+        except Exception as error:  # noqa: BLE001 the boundary: no request ends this process
+            log_fault(error)
+            ours = LocalError(Reason.STORAGE, OWN_FAULT)
+            return self._refuse(request, error if isinstance(error, LaborfedError) else ours)
 
     def _open(self, body: bytes) -> Request:
         asked = decode_envelope(body).payload_type
@@ -101,14 +108,13 @@ class Participant:
         return self._documents.in_run(body, TYPE_OF[kind]).of(kind).document
 
     def _refuse(self, request: Request | None, error: LaborfedError) -> bytes:
-        told = error.message if isinstance(error, CallerError | PeerError) else OWN_FAULT
         return self._gate.refuse(
             Refusal(
                 charter_digest=request.charter_digest if request else b"",
                 attempt_nonce=request.attempt_nonce if request else b"",
                 city=self._city,
                 reason=error.reason,
-                message=_printable(told)[:1024] or OWN_FAULT,
+                message=sentence_for_peer(error),
             )
         )
 
@@ -273,8 +279,3 @@ class Participant:
             vote = self._gate.vote(said, charge, lambda c: keep_evaluation(c, context, values))
         contribution = masked(values, attempt.key, rostered.peers, context, vote)
         return self._gate.contribute(contribution, charge, request_digest)
-
-
-def _printable(sentence: str) -> str:
-    """What a peer said may be quoted in it and need not be text that a document can hold."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in sentence)

@@ -41,9 +41,9 @@ def continuous_log_ratio(sd: float, length: int) -> float:
     """Bound on |ln P(Z) − ln P(Z')| over Z^length; ``sd`` of the discrete one in integer units."""
     residual = sd * sd * (1.0 - CONTINUOUS_SHARE**2)
     r = math.exp(-2.0 * math.pi**2 * residual)
-    eta = 2.0 * r / (1.0 - r)
-    if eta >= 1.0:
+    if r >= 1.0 / 3.0:  # η would be 1 or more
         return math.inf
+    eta = 2.0 * r / (1.0 - r)
     return length * 2.0 * math.atanh(eta)
 
 

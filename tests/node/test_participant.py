@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
+from structlog.testing import capture_logs
 from support.cities import (
     START,
     CitySide,
@@ -36,7 +37,7 @@ from federation.documents.types import PayloadType
 from federation.errors import Malformed, PeerError, Reason, StorageFault
 from federation.rounds import terms
 from federation.rounds.aggregate import from_bytes, to_bytes
-from node.participant import OWN_FAULT
+from node.faults import OWN_FAULT
 from node.policy import Budget, KindRules, Mode, Policy
 from node.store import egress, runs
 
@@ -1051,10 +1052,27 @@ def test_what_goes_wrong_over_records_is_told_to_nobody(
     home.work.fault = fault
     home.restart()
     second_round.start()
-    told = home.answer(second_round.sign(second_round.round_request()))
+    with capture_logs() as events:
+        told = home.answer(second_round.sign(second_round.round_request()))
     assert isinstance(told, Refusal)
     assert told.reason == Reason.STORAGE
     assert told.message == OWN_FAULT
+    (entry,) = events
+    assert entry["fault"] == type(fault).__name__
+    assert "test_participant.py:" in entry["at"]
+    assert "李" not in str(entry)
+
+
+def test_a_fault_that_nobody_foresaw_ends_no_process(
+    second_round: Coordinator, home: CitySide
+) -> None:
+    home.fault = ZeroDivisionError("worker 李")
+    body = second_round.sign(second_round.round_request(previous_sum=b""))
+    with capture_logs() as events:
+        refused_without_a_trace(home, body, Reason.STORAGE)
+    (entry,) = events
+    assert entry["fault"] == "ZeroDivisionError"
+    assert "李" not in str(entry)
 
 
 @pytest.mark.parametrize(

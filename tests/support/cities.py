@@ -26,7 +26,7 @@ from federation.documents.exchanged import (
 )
 from federation.documents.runs import RecordedContribution, Roster, RoundRecord
 from federation.documents.types import Document, PayloadType
-from federation.errors import LaborfedError, Reason, Refused
+from federation.errors import Reason, Refused
 from federation.rounds import terms
 from federation.rounds.aggregate import (
     State,
@@ -146,7 +146,7 @@ class CitySide:
         self.work = work
         self.noise = TellingNoise()
         self.policy = policy
-        self.fault: LaborfedError | None = None
+        self.fault: Exception | None = None
         self._boot(store)
 
     def _boot(self, store: Store) -> None:

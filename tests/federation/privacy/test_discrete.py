@@ -66,8 +66,9 @@ def test_one_share_needs_no_correction() -> None:
     assert share_log_ratio(8.0, 1, 20_000) == 0.0
 
 
-def test_too_narrow_noise_has_no_bound() -> None:
-    assert continuous_log_ratio(1.0, 1) == math.inf
+@pytest.mark.parametrize("sd", [1.0, 1e-9, 1e-300])
+def test_too_narrow_noise_has_no_bound(sd: float) -> None:
+    assert continuous_log_ratio(sd, 1) == math.inf
 
 
 def test_at_eight_units_both_are_negligible_for_the_longest_model() -> None:
