@@ -15,7 +15,14 @@ from sqlalchemy import Connection
 from federation.acceptance import Acceptance, Accepted, Limits, read_kept, restore_trust
 from federation.documents.releases import ModelRelease
 from federation.documents.types import TYPE_OF, Document, PayloadType
-from federation.errors import CallerError, PeerError, Reason, StorageFault, Untrusted
+from federation.errors import (
+    CallerError,
+    LocalError,
+    PeerError,
+    Reason,
+    StorageFault,
+    Untrusted,
+)
 from federation.log.bundle import Bundle
 from federation.trust import Pin, Trust
 from federation.wire import codec
@@ -113,7 +120,7 @@ class AcceptedDocuments:
 
         An entry already read is None too. Raises Untrusted once the log shows another history
         (an alarm is kept and nothing is believed until restart), PeerError(PROTOCOL) when entries
-        were left out, CallerError when a proof starts elsewhere or is too old, StorageFault.
+        were left out, CallerError when a proof starts elsewhere or is too old, LocalError.
         """
         with self._changed:
             self._refuse_when_broken()
@@ -126,7 +133,7 @@ class AcceptedDocuments:
                 )
             try:
                 accepted = self._take(bundle)
-            except StorageFault:
+            except LocalError:
                 self._restore()  # acceptance may be ahead of what was committed
                 raise
             self._changed.notify_all()

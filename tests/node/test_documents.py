@@ -16,7 +16,15 @@ from federation.documents.charter import Charter
 from federation.documents.membership import Membership
 from federation.documents.runs import DropRecord
 from federation.documents.types import Document, PayloadType
-from federation.errors import CallerError, PeerError, Reason, StorageFault, Untrusted
+from federation.errors import (
+    CallerError,
+    LocalError,
+    Misconfigured,
+    PeerError,
+    Reason,
+    StorageFault,
+    Untrusted,
+)
 from federation.trust import Pin, Trust
 from node.documents import AcceptedDocuments, Lookup
 from node.store import documents as stored
@@ -231,17 +239,24 @@ def test_a_feed_that_cannot_be_judged_is_asked_again_without_an_alarm(
     assert following.step() is not None
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(StorageFault(Reason.STORAGE, "the disk is full"), id="the disk"),
+        pytest.param(Misconfigured(Reason.CODE_TABLE, "a table is damaged"), id="the program"),
+    ],
+)
 def test_what_could_not_be_stored_was_not_believed_and_comes_again(
-    federation: Federation, store: Store
+    federation: Federation, store: Store, fault: LocalError
 ) -> None:
-    failures = [StorageFault(Reason.STORAGE, "the disk is full")]
+    failures = [fault]
 
     def once_full(*_: object) -> None:
         if failures:
             raise failures.pop()
 
     documents = AcceptedDocuments(store, federation.pin, Limits(), once_full, federation.clock)
-    with pytest.raises(StorageFault, match="disk is full"):
+    with pytest.raises(type(fault), match=fault.message):
         documents.absorb(federation.publisher.bundle_for(0, 0))
     assert not documents.trust.founded
     assert (documents.next_index, documents.kept_size) == (0, 0)
