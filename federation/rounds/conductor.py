@@ -82,10 +82,8 @@ class Conductor:
         return self._position.closure
 
     def _begin(self) -> Stage:
-        kept = self._desk.runs.documents(self._accepted.digest)
+        kept = self._desk.settle(self._accepted.digest)
         position = self._position = resume(self._charter, kept, self._blobs)
-        for raw in kept[-1:]:
-            self._desk.publisher.publish(raw)  # it may have been kept and not logged
         if position.closure is not None:
             raise Refused(Reason.CHARTER_CLOSED, "the run of this charter is closed")
         self._attempt = Attempt(self._accepted.digest, position.attempts, b"", b"")

@@ -19,6 +19,9 @@ from federation.rounds.events import Report, RunEvent
 from federation.rounds.store import RunStore
 from federation.wire.codec import decode_envelope, encode_document, encode_envelope
 
+# Why the log does not take a document now and may later.
+PASSING = frozenset({Reason.MEMBERSHIP_EXPIRED, Reason.NOT_YET_VALID})
+
 
 class Carrier(Protocol):
     """Carries signed bodies to cities and their answers back."""
@@ -95,6 +98,24 @@ class Desk:
         self.runs.keep(charter_digest, raw, received)
         self.publisher.publish(raw)
         return replay_identity(decode_envelope(raw))
+
+    def settle(self, charter_digest: bytes) -> list[bytes]:
+        """Return the run's kept documents, the last of which may not have been logged: it is now.
+
+        One that the log will never take is forgotten, as nobody has seen it and nothing follows
+        from it: a roster of a membership that was replaced, a release after another run's. Raises
+        what publishing raises for reasons that pass.
+        """
+        kept = self.runs.documents(charter_digest)
+        try:
+            for raw in kept[-1:]:
+                self.publisher.publish(raw)
+        except CallerError as error:
+            if error.reason in PASSING:
+                raise
+            self.runs.forget_last(charter_digest)
+            return kept[:-1]
+        return kept
 
     def in_run(self, raw: bytes, expected: PayloadType) -> Accepted[Document]:
         """Accept what a city sent inside the run; raises what acceptance raises."""

@@ -63,6 +63,13 @@ class RunStore:
                 connection.execute(sqlite.insert(contributions).on_conflict_do_nothing(), rows)
             connection.execute(sql.insert(journal), entry)
 
+    def forget_last(self, charter_digest: bytes) -> None:
+        """Forget the last document of a run; what it was about stays kept."""
+        mine = journal.c.charter_digest == charter_digest
+        last = sql.select(sql.func.max(journal.c.number)).where(mine).scalar_subquery()
+        with transaction(self._engine, write=True) as connection:
+            connection.execute(sql.delete(journal).where(journal.c.number == last))
+
     def documents(self, charter_digest: bytes) -> list[bytes]:
         """Envelopes of a run's documents, in the order they were kept."""
         query = sql.select(journal.c.envelope).where(journal.c.charter_digest == charter_digest)

@@ -18,7 +18,7 @@ from federation.documents.exchanged import Consent, ConsentRequest, RoundRequest
 from federation.documents.releases import ModelRelease, StatisticsRelease
 from federation.documents.runs import Closure, DropRecord, Roster, RoundRecord
 from federation.documents.types import Document
-from federation.errors import Malformed, Reason, Refused, StorageFault
+from federation.errors import Malformed, Reason, Refused, Stale, StorageFault
 from federation.indicators.declaration import catalogue
 from federation.rounds.aggregate import from_bytes
 from federation.rounds.stages import ENDS, NEXT, Stage
@@ -362,29 +362,30 @@ def test_cities_that_are_not_back_when_the_coordinator_is_are_waited_for(
     check(federation, office)
 
 
-@pytest.mark.parametrize("kept", range(1, 7))
-def test_a_document_kept_but_not_logged_is_logged_after_a_restart(
-    federation: Federation,
-    office: Office,
-    tmp_path: Path,
-    kept: int,
-    monkeypatch: pytest.MonkeyPatch,
+def killed_while_logging(
+    federation: Federation, office: Office, cities: ScriptedCities, number: int
 ) -> None:
-    cities = scripted(federation)
-    publish, count = federation.publisher.publish, 0
+    """Conduct until the coordinator dies between keeping and logging its ``number``-th document."""
+    publish, waiting = federation.publisher.publish, iter(range(number, -1, -1))
 
     def dying(raw: bytes) -> Any:
-        nonlocal count
-        count += 1
-        if count == kept:
+        if next(waiting) == 1:
             raise Killed
         return publish(raw)
 
-    monkeypatch.setattr(federation.publisher, "publish", dying)
-    with pytest.raises(Killed):
-        office.conduct(cities)
-    monkeypatch.undo()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(federation.publisher, "publish", dying)
+        with pytest.raises(Killed):
+            office.conduct(cities)
     federation.publisher = federation.open_publisher()
+
+
+@pytest.mark.parametrize("kept", range(1, 7))
+def test_a_document_kept_but_not_logged_is_logged_after_a_restart(
+    federation: Federation, office: Office, tmp_path: Path, kept: int
+) -> None:
+    cities = scripted(federation)
+    killed_while_logging(federation, office, cities, kept)
     office = Office(federation, tmp_path)
     last = office.runs.documents(cities.charter.digest)[-1]
     if kept == 6:  # the closure itself: nothing is left to conduct
@@ -396,6 +397,49 @@ def test_a_document_kept_but_not_logged_is_logged_after_a_restart(
         assert closure.outcome == "released"
     assert last in [entry.envelope for entry in federation.log.entries(0, 100)]
     check(federation, office)
+
+
+def test_a_roster_kept_and_not_logged_is_forgotten_once_membership_has_moved_on(
+    federation: Federation, office: Office, tmp_path: Path
+) -> None:
+    cities = scripted(federation)
+    killed_while_logging(federation, office, cities, 1)
+    (lost,) = office.runs.documents(cities.charter.digest)
+    federation.publish_membership()
+    closure = Office(federation, tmp_path).conduct(cities)
+    assert closure is not None
+    assert (closure.outcome, closure.attempts) == ("released", 1)
+    assert lost not in [entry.envelope for entry in federation.log.entries(0, 100)]
+    check(federation, office)
+
+
+def test_a_release_kept_and_not_logged_follows_one_that_another_run_made_meanwhile(
+    federation: Federation, office: Office, tmp_path: Path
+) -> None:
+    cities = scripted(federation)
+    killed_while_logging(federation, office, cities, 5)
+    other = scripted(federation, nonce=b"another charter.")
+    for charter in (other, cities):
+        closure = Office(federation, tmp_path).conduct(charter)
+        assert closure is not None
+        assert closure.outcome == "released"
+    assert [r.charter_digest for r in logged(federation, ModelRelease)] == [
+        other.charter.digest,
+        cities.charter.digest,
+    ]
+    check(federation, office)
+
+
+def test_a_document_that_an_expired_membership_keeps_out_is_not_forgotten(
+    federation: Federation, office: Office, tmp_path: Path
+) -> None:
+    cities = scripted(federation)
+    killed_while_logging(federation, office, cities, 2)
+    kept = office.runs.documents(cities.charter.digest)
+    federation.clock.pass_(federation.membership.expires_ms / 1000)
+    with pytest.raises(Stale, match=Reason.MEMBERSHIP_EXPIRED):
+        Office(federation, tmp_path).conduct(cities)
+    assert office.runs.documents(cities.charter.digest) == kept
 
 
 def test_a_closed_charter_is_not_run_again(federation: Federation, office: Office) -> None:

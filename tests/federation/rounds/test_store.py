@@ -57,6 +57,14 @@ def test_a_document_and_its_contributions_are_kept_together_or_not_at_all(
     assert store.documents(ONE) == []
 
 
+def test_only_the_last_document_of_the_run_is_forgotten(store: RunStore) -> None:
+    for charter, document in ((ONE, b"one"), (OTHER, b"other"), (ONE, b"two"), (OTHER, b"last")):
+        store.keep(charter, document, {"310000": b"to " + document})
+    store.forget_last(ONE)
+    assert (store.documents(ONE), store.documents(OTHER)) == ([b"one"], [b"other", b"last"])
+    assert store.contribution(digest(b"to two")) == b"to two"
+
+
 def test_the_file_is_private(store: RunStore, path: Path) -> None:
     store.keep(ONE, b"document")
     assert path.stat().st_mode & 0o077 == 0
