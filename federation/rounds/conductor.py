@@ -29,17 +29,30 @@ from federation.rounds.statements import Attempt
 
 @dataclass(frozen=True)
 class _Asked:
-    """The round under way and what came of asking for it."""
+    """The round under way and what came of asking for it.
+
+    ``before``: cities that had lost their keys in this round's attempts before.
+    """
 
     request: RoundRequest
     context: MaskContext
     collected: Collected
+    before: frozenset[str]
+
+    @property
+    def restarted(self) -> frozenset[str]:
+        """Cities that lost their keys in a restart."""
+        faults = self.collected.faults
+        return frozenset(c for c, fault in faults.items() if fault.reason is Reason.KEYS_LOST)
 
     @property
     def missing(self) -> dict[str, LaborfedError]:
-        """Cities to drop: who lost its keys in a restart may join again (design §7.4)."""
-        faults = self.collected.faults
-        return {c: fault for c, fault in faults.items() if fault.reason is not Reason.KEYS_LOST}
+        """Cities to drop: who lost its keys in a restart may join again (design §7.4), but once.
+
+        A city that a round kills each time would use up every repeat of the others.
+        """
+        faults, again = self.collected.faults, self.restarted - self.before
+        return {city: fault for city, fault in faults.items() if city not in again}
 
 
 class Conductor:
@@ -55,6 +68,7 @@ class Conductor:
         self._position: Position
         self._attempt: Attempt
         self._asked: _Asked
+        self._restarted: frozenset[str] = frozenset()
         self._verdict = ("failed", "")
         self._do: dict[Stage, Callable[[], Outcome]] = {
             Stage.GATHERING: self._gather,
@@ -168,7 +182,8 @@ class Conductor:
             judge=lambda raw, city: judging.contribution(raw, city, context, self._desk.in_run),
             tell=self._tell_city,
         )
-        self._asked = _Asked(request, context, collected)
+        self._asked = _Asked(request, context, collected, self._restarted)
+        self._restarted |= self._asked.restarted
         if not collected.faults:
             return Outcome.COMPLETE
         if self._desk.stopped:
@@ -203,6 +218,7 @@ class Conductor:
         now_ms, answers = self._desk.clock_ms(), collected.envelopes
         record = statements.round_record(request, answers, total, state, now_ms)
         self._blobs.put(total)
+        self._restarted = frozenset()
         digest = self._desk.keep_and_publish(self._accepted.digest, record, answers)
         self._position = self._position.recorded(record, digest, total, state)
         self._tell("recorded", seconds=(now_ms - request.issued_ms) / 1000)

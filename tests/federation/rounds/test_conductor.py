@@ -141,6 +141,35 @@ def test_a_city_still_restarting_when_consents_are_asked_again_is_waited_for(
     assert [len(roster.consents) for roster in logged(federation, Roster)] == [4, 4]
 
 
+def test_a_city_that_restarts_in_every_attempt_at_a_round_is_dropped(
+    federation: Federation, office: Office
+) -> None:
+    cities = scripted(federation, max_repeats=2)
+
+    def crash(request: Any) -> None:
+        if isinstance(request, RoundRequest) and request.round == 2:
+            cities.faults[SECOND, 2] = lambda c, r: cities.refusal(c, r, Reason.KEYS_LOST)
+
+    cities.before_asking = crash
+    closure = office.conduct(cities)
+    assert closure is not None
+    assert (closure.outcome, closure.attempts) == ("released", 3)
+    (drop,) = logged(federation, DropRecord)
+    assert (drop.cities, drop.round, drop.reason) == ((SECOND,), 2, Reason.KEYS_LOST)
+    check(federation, office)
+
+
+def test_a_city_may_restart_once_in_each_round(federation: Federation, office: Office) -> None:
+    cities = scripted(federation, max_repeats=2)
+    for number in (1, 2):
+        cities.faults[SECOND, number] = lambda c, r: cities.refusal(c, r, Reason.KEYS_LOST)
+    closure = office.conduct(cities)
+    assert closure is not None
+    assert (closure.outcome, closure.attempts) == ("released", 3)
+    assert logged(federation, DropRecord) == []
+    check(federation, office)
+
+
 Misdeed = Callable[[ScriptedCities], Callable[[str, Any], bytes | None]]
 
 MISDEEDS: dict[str, tuple[Misdeed, Reason]] = {
