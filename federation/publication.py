@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from federation.acceptance import Acceptance, Accepted, Limits, restore_trust
+from federation.acceptance.table import ROWS
 from federation.crypto.envelope import replay_identity, sign
 from federation.crypto.keys import SigningKey, VerifyingKey, digest
 from federation.documents.membership import Membership
@@ -164,6 +165,7 @@ class Publisher:
         now_ms = self._clock_ms()
         accepted = self.acceptance.unlogged(raw, now_ms)
         self._check_alone()
+        self._check_witnesses(accepted.payload_type)
         self._check_own_key(accepted.document)
         new = NewEntry(accepted.entry_digest, accepted.payload_type.value, raw, accepted.digest)
         index = self._log.append([new], now_ms)[0]
@@ -175,6 +177,15 @@ class Publisher:
     def _check_alone(self) -> None:
         if self._log.head().size != self.acceptance.next_index:
             raise StorageFault(Reason.HEAD_MOVED, "somebody else has written to the log")
+
+    def _check_witnesses(self, kind: PayloadType) -> None:
+        # nobody co-signs this log's heads yet: appended, the entry would stop every reader at it
+        known = self.trust.known_at(None)
+        if known is not None and known.membership.witness_quorum and ROWS[kind].witnessed:
+            raise Refused(
+                Reason.NOT_WITNESSED,
+                f"membership asks for witnesses of a {kind}, this log has none",
+            )
 
     def _check_own_key(self, document: Document) -> None:
         # found after the append, a wrong key would leave an entry nobody believes

@@ -18,7 +18,8 @@ from federation.crypto.certificates import (
 )
 from federation.crypto.keys import digest
 from federation.documents.charter import Charter
-from federation.documents.membership import City
+from federation.documents.membership import City, Membership
+from federation.documents.types import Document
 from federation.errors import Reason, Refused, Stale, Untrusted
 from federation.exchange.blobs import BlobStore
 from federation.exchange.enrolment import APPROVED, PENDING, Application, Enrolled
@@ -88,18 +89,24 @@ class Meeting:
         """Have an envelope logged, with the public bytes it names; return it with its proof.
 
         Refused(NOT_FOUND) for a charter whose initial parameters are neither among ``blobs`` nor
-        kept, Refused(POLICY) for bytes that nothing names; else as :meth:`Publisher.publish`.
+        kept, Refused(POLICY) for bytes that nothing names, Refused(NOT_WITNESSED) for a membership
+        that lists witnesses; else as :meth:`Publisher.publish`.
         """
         publisher = self.publisher
-        self.check_blobs(envelope, blobs)
+        opened = decode_envelope(envelope)
+        document = decode_document(opened.payload_type, opened.payload)
+        self._check_blobs(document, blobs)
+        if isinstance(document, Membership) and document.witnesses:
+            raise Refused(
+                Reason.NOT_WITNESSED,
+                "this version gathers no co-signatures: no membership after this could be logged",
+            )
         for content in blobs:
             self.blobs.put(content)
         return publisher.publish(envelope)
 
-    def check_blobs(self, envelope: bytes, blobs: Sequence[bytes]) -> None:
-        """Raise as :meth:`submit` unless the envelope's document names exactly these bytes."""
-        opened = decode_envelope(envelope)
-        document = decode_document(opened.payload_type, opened.payload)
+    def _check_blobs(self, document: Document, blobs: Sequence[bytes]) -> None:
+        """Raise as :meth:`submit` unless the document names exactly these bytes."""
         named = (
             {document.training.initial_parameters_digest}
             if isinstance(document, Charter) and document.training
