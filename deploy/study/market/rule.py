@@ -29,7 +29,7 @@ class Rule:
     #: Weight of a general skill among the required ones.
     general_weight: float = 0.35
     #: How far related practice moves ability (share of skills), and years until it counts in full.
-    practice: float = 0.2
+    practice: float = 0.05
     #: Relatedness of trades (0–1) at which practice neither helps nor hurts.
     practice_from: float = 0.35
     practice_years: float = 3.0
@@ -66,7 +66,7 @@ class Rule:
 
 DEVELOPMENT = Rule(
     world_seed=20220101,
-    covered=0.51,
+    covered=0.44,
     same_name=0.85,
     same_style=0.25,
     same_dialect=0.8,

@@ -97,9 +97,9 @@ def _stands_in(words: Vocabulary, draw: np.random.Generator) -> FloatArray:
     family = np.array([names.index(concept.family) for concept in words.concepts])
     same_family = family[:, None] == family[None, :]
     same_trade = trade[:, None] == trade[None, :]
-    near = draw.normal(0.6, 0.1, (count, count))
-    far = draw.normal(0.45, 0.12, (count, count))
-    linked = (draw.random((len(names), len(names))) < 0.15) * draw.uniform(
+    near = draw.normal(0.35, 0.1, (count, count))
+    far = draw.normal(0.28, 0.12, (count, count))
+    linked = (draw.random((len(names), len(names))) < 0.08) * draw.uniform(
         0.3, 0.75, (1, len(names))
     )
     hidden = linked[family[:, None], family[None, :]] * draw.uniform(0.7, 1.1, (count, count))
