@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
+import structlog
+
 from federation.acceptance import Accepted
 from federation.documents.charter import Charter
-from federation.errors import Reason, Refused
+from federation.errors import CallerError, Reason, Refused
 from federation.rounds.events import Report
 
 Conduct = Callable[[Accepted[Charter], Report, "Future[None]"], object]
@@ -71,6 +73,7 @@ class Runner:
         try:
             self._conduct(charter, report, stop)
         except Exception as error:  # noqa: BLE001 handed on: whoever waits for the run raises it
+            _log(charter.digest, error)  # nobody may be waiting any more
             self._finish()
             ended.set_exception(error)
         else:
@@ -80,3 +83,11 @@ class Runner:
     def _finish(self) -> None:
         with self._lock:
             self._active = None
+
+
+def _log(charter_digest: bytes, error: Exception) -> None:
+    log = structlog.get_logger().bind(charter=charter_digest.hex())
+    if isinstance(error, CallerError):
+        log.warning("run_refused", reason=error.reason, sentence=error.message)
+    else:
+        log.error("run_failed", exc_info=error)

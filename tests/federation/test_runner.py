@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from support.federation import Federation
 
 from federation.acceptance import Accepted
@@ -77,15 +78,27 @@ def test_a_second_run_waits_for_the_first(charter: Accepted[Charter]) -> None:
     again.result(PATIENCE_S)
 
 
-def test_who_waits_for_a_run_raises_its_error(charter: Accepted[Charter]) -> None:
-    fault = StorageFault(Reason.STORAGE, "the disk is full")
+@pytest.mark.parametrize(
+    ("fault", "logged"),
+    [
+        (StorageFault(Reason.STORAGE, "the disk is full"), "run_failed"),
+        (Refused(Reason.CHARTER_WINDOW, "too late"), "run_refused"),
+        (ZeroDivisionError("nobody foresaw it"), "run_failed"),
+    ],
+    ids=["a fault", "a refusal", "a defect"],
+)
+def test_a_run_s_error_is_raised_to_who_waits_and_logged_for_who_does_not(
+    charter: Accepted[Charter], fault: Exception, logged: str
+) -> None:
     runner = Runner(Conducting(fault=fault))
-    ended = runner.start(charter, ignore)
-    runner.stop(charter.digest)
-    with pytest.raises(StorageFault) as raised:
-        ended.result(PATIENCE_S)
+    with capture_logs() as events:
+        ended = runner.start(charter, ignore)
+        runner.stop(charter.digest)
+        with pytest.raises(type(fault)) as raised:
+            ended.result(PATIENCE_S)
     assert raised.value is fault
     assert runner.active is None
+    assert [(e["event"], e["charter"]) for e in events] == [(logged, charter.digest.hex())]
 
 
 def test_what_is_not_on_cannot_be_stopped(charter: Accepted[Charter]) -> None:
