@@ -1,1 +1,1 @@
-"""The study: synthetic market, baselines, measures and the demonstration that ties them together."""
+"""The study: synthetic market, baselines, measures and the demonstration that ties them up."""

@@ -103,7 +103,7 @@ def _descend(splits: Sequence[Split], step: float) -> _Tuned:
     terms = terms_of(recipe(max(round(workers * rate / (SAMPLING_RATE * step)), 1)))
     constants = recipe(1)
     state = State(model.initial_parameters(), np.zeros(model.LENGTH, dtype=np.int64))
-    best, worse = _Tuned(_loss(state, splits), state.parameters), 0
+    best, worse = _Tuned(validation_loss(state, splits), state.parameters), 0
     for number in range(1, MOST_ROUNDS + 1):
         total = np.zeros(model.LENGTH)
         for own in splits:
@@ -111,7 +111,7 @@ def _descend(splits: Sequence[Split], step: float) -> _Tuned:
             total += clipped_gradient_sum(state.parameters, sample, constants.clipping_norm)
         state = next_state(state, to_integers(total, constants.scale), terms)
         if number % LOOK_EVERY == 0:
-            loss = _loss(state, splits)
+            loss = validation_loss(state, splits)
             best, worse = (
                 (_Tuned(loss, state.parameters), 0) if loss < best.loss else (best, worse + 1)
             )
@@ -133,6 +133,7 @@ def terms_of(constants: Recipe) -> TrainingTerms:
     )
 
 
-def _loss(state: State, splits: Sequence[Split]) -> float:
+def validation_loss(state: State, splits: Sequence[Split]) -> float:
+    """Return the mean loss of all validation workers."""
     parameters = model.to_float(state.parameters)
     return float(np.concatenate([losses(parameters, own.validation) for own in splits]).mean())

@@ -1,4 +1,4 @@
-"""Every ranking measured on the same held-out workers: keyword, untrained, alone, pooled, federated.
+"""Every ranking on the same held-out workers: keyword, untrained, alone, pooled, federated.
 
 Knows truth and rankings; must not know how a model was trained, and no node imports it.
 """
@@ -180,9 +180,7 @@ def _model_scores(
     return scores
 
 
-def _rows(
-    truth: Truth, block: Block, willing: NDArray[np.bool_], scores: FloatArray
-) -> PerWorker:
+def _rows(truth: Truth, block: Block, willing: NDArray[np.bool_], scores: FloatArray) -> PerWorker:
     movers = willing[:, None]
     return PerWorker(
         ndcg=measures.ndcg(scores, block.relevance),
@@ -222,5 +220,3 @@ def _unless_nobody(rows: PerWorker) -> Estimate | None:
     if not all(np.isfinite(side).any() for side in sides):
         return None
     return measures.cross_region_success(*sides)
-
-

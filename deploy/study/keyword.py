@@ -25,7 +25,7 @@ class KeywordIndex:
 
 
 def index(postings: Sequence[Sequence[str]], posted: Sequence[int]) -> KeywordIndex:
-    """Index postings (title and skill tags) with their posting days; a later day is a greater number.
+    """Index postings (title and skill tags) with their posting days, later days being greater.
 
     A word's weight is ln(1 + J / postings with it): Spärck Jones's inverse document frequency,
     smoothed; a repeated word counts once.
@@ -49,7 +49,7 @@ def _recency(posted: NDArray[np.int64]) -> FloatArray:
 
 
 def scores(known: KeywordIndex, people: Sequence[Sequence[str]]) -> FloatArray:
-    """(W, J) summed weights of the words a person and a posting share, newest first among equals."""
+    """(W, J) summed weights of the words a person and a posting share, newest first of equals."""
     pairs = [
         (row, known.words[word])
         for row, tags in enumerate(people)

@@ -61,11 +61,12 @@ def _best(relevance: FloatArray, ranks: int) -> FloatArray:
     """(W, ranks) the largest relevances of each row, descending."""
     kept = min(ranks, relevance.shape[1])
     largest = np.partition(relevance, relevance.shape[1] - kept, axis=1)[:, -kept:]
-    return -np.sort(-largest, axis=1)
+    best: FloatArray = -np.sort(-largest, axis=1)
+    return best
 
 
 def ndcg(scores: FloatArray, relevance: FloatArray, ranks: int = NDCG_RANKS) -> FloatArray:
-    """(W,) NDCG with relevance itself as the gain (Järvelin and Kekäläinen 2002); 0 where all is 0."""
+    """(W,) NDCG, gain being relevance itself (Järvelin and Kekäläinen 2002); 0 where all is 0."""
     order = top(scores, ranks)
     discounts = _discounts(order.shape[1])
     gained = np.take_along_axis(relevance, order, axis=1) @ discounts
@@ -78,7 +79,8 @@ def recall(scores: FloatArray, relevance: FloatArray, ranks: int = RECALL_RANKS)
     order = top(scores, ranks)
     gained = np.take_along_axis(relevance, order, axis=1).sum(axis=1)
     ideal = _best(relevance, ranks).sum(axis=1)
-    return np.divide(gained, ideal, out=np.zeros_like(gained), where=ideal > 0)
+    share: FloatArray = np.divide(gained, ideal, out=np.zeros_like(gained), where=ideal > 0)
+    return share
 
 
 def mismatched(
@@ -97,7 +99,7 @@ def mismatched(
 def fit_of_top(
     scores: FloatArray, allowed: BoolArray, relevance: FloatArray, ranks: int = TOP
 ) -> tuple[FloatArray, IntArray]:
-    """((W, ranks) true fit, (W, ranks) columns) of the first allowed postings; NaN where too few."""
+    """((W, ranks) true fit, (W, ranks) columns) of the first allowed ones; NaN where too few."""
     ranked = filtered(scores, allowed)
     order = top(ranked, ranks)
     found = np.take_along_axis(ranked, order, axis=1) > -np.inf

@@ -59,7 +59,7 @@ def destinations(truth: Truth, workers: IntArray, seed: int) -> IntArray:
     weights = open_to * np.array([pull[code] for code in truth.cities])
     edges = np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True)
     draw = np.random.Generator(np.random.PCG64(seed))
-    return np.argmax(draw.random(len(workers))[:, None] < edges, axis=1)
+    return np.asarray(np.argmax(draw.random(len(workers))[:, None] < edges, axis=1))
 
 
 def silo_success(truth: Truth, workers: IntArray, seed: int = 0) -> Estimate:

@@ -69,12 +69,13 @@ class Truth:
 
     def held_out_of(self, city: int) -> IntArray:
         """Held-out workers of one city."""
-        return self.held_out[self.market.workers.city[self.held_out] == city]
+        return np.asarray(self.held_out[self.market.workers.city[self.held_out] == city])
 
     def willing(self, worker: IntArray) -> BoolArray:
         """(W,) whether the worker would move to at least one other member city."""
         cities = np.arange(len(self.cities))
-        return may_move(self.market, worker[:, None], cities[None, :]).any(axis=1)
+        moves: BoolArray = may_move(self.market, worker[:, None], cities[None, :])
+        return np.asarray(moves.any(axis=1))
 
     def allowed(self, worker: IntArray, job: IntArray) -> BoolArray:
         """(W, J) postings within the workers' stated filters: place, pay, hours, shift, cover."""

@@ -1,0 +1,1 @@
+"""The synthetic labour market: drawn from published figures, written as cities' exports."""

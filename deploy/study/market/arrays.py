@@ -21,7 +21,14 @@ MOVES = ("no", "province", "anywhere")
 
 @dataclass(frozen=True)
 class Columns:
-    """Arrays of one length each; field names are the keys in the truth files."""
+    """Arrays of one length each; field names are the keys in the truth files.
+
+    Row i's skills are ``concept[start[i]:start[i + 1]]``, its wordings likewise.
+    """
+
+    concept: IntArray
+    wording: IntArray
+    start: IntArray
 
     @classmethod
     def join(cls, parts: list[Self]) -> Self:
@@ -29,18 +36,15 @@ class Columns:
         joined = {
             field.name: np.concatenate([getattr(part, field.name) for part in parts])
             for field in fields(cls)
-            if field.name != "start"
         }
-        sizes = np.concatenate([np.diff(part.start) for part in parts])  # type: ignore[attr-defined]
-        return cls(**joined, start=np.concatenate([[0], np.cumsum(sizes)]))
+        sizes = np.concatenate([np.diff(part.start) for part in parts])
+        return cls(**joined | {"start": np.concatenate([[0], np.cumsum(sizes)])})
 
 
 @dataclass(frozen=True)
 class Jobs(Columns):
-    """Postings. ``concept``/``wording`` are flat, posting i owning ``start[i]:start[i + 1]``.
-
-    Codes index the tuples of this file; days count from the market's reference day (negative:
-    before); pay is yuan a month; ``employer`` counts within the city.
+    """Postings. Codes index the tuples of this file; days count from the market's reference day
+    (negative: before); pay is yuan a month; ``employer`` counts within the city.
     """
 
     city: IntArray
@@ -63,14 +67,11 @@ class Jobs(Columns):
     posted: IntArray
     closes: IntArray
     title: IntArray
-    concept: IntArray
-    wording: IntArray
-    start: IntArray
 
 
 @dataclass(frozen=True)
 class Workers(Columns):
-    """Workers, likewise; ``reservation`` (yuan a month), ``parent`` and ``taste`` are never stated."""
+    """Workers, likewise; ``reservation`` (yuan a month), ``parent``, ``taste`` are never stated."""
 
     city: IntArray
     occupation: IntArray
@@ -94,6 +95,3 @@ class Workers(Columns):
     reservation: FloatArray
     parent: IntArray
     taste: FloatArray
-    concept: IntArray
-    wording: IntArray
-    start: IntArray

@@ -11,7 +11,8 @@ class City:
     """One prefecture: GB/T 2260 code, centre (degrees, WGS84), pay level, size and industry mix.
 
     ``strong`` gives the weight of trades the city is known for; every other trade weighs
-    :func:`weight` of elsewhere. ``draw`` is its pull on people who move without knowing what work is there.
+    :func:`weight` of elsewhere. ``draw`` is its pull on people who move without knowing
+    what work is there.
     """
 
     code: str
@@ -31,7 +32,7 @@ class City:
 
 
 #: Weight of a trade a city is not known for: services are everywhere, branches of production and of
-#: business services cluster (location quotients of Chinese manufacturing branches differ by 20 to 100).
+#: business services cluster (location quotients of Chinese branches differ by 20 to 100).
 SERVICES = frozenset(
     (
         "delivery driving warehouse catering domestic beauty retail building repair security "

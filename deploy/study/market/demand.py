@@ -33,7 +33,8 @@ def _ages(draw: np.random.Generator, gig: FloatArray) -> IntArray:
     band = np.where(gig > 0, choose(draw, young, size), choose(draw, weights, size))
     low = np.array([first for first, _, _ in facts.AGE_BANDS])[band]
     high = np.array([below for _, below, _ in facts.AGE_BANDS])[band]
-    return (low + draw.random(size) * (high - low)).astype(np.int64)
+    years: IntArray = (low + draw.random(size) * (high - low)).astype(np.int64)
+    return years
 
 
 def _moves(draw: np.random.Generator, age: IntArray, region: str) -> IntArray:
@@ -51,7 +52,7 @@ def _skills(
     occupation: IntArray,
     experience: IntArray,
 ) -> tuple[IntArray, IntArray]:
-    """(flat concepts, start): the occupation's skills, some of an earlier trade, some anyone lists."""
+    """(flat concepts, start): the occupation's, some of an earlier trade, some anyone lists."""
     size = len(occupation)
     kept = np.minimum(2 + draw.integers(0, 3, size) + experience // 6, 6)
     own = pick_skills(draw, world.profile, occupation, kept)

@@ -36,8 +36,8 @@ def from_table(
 @dataclass(frozen=True)
 class Tongue:
     """How one city words skills: ``favourite[k]`` is the name of skill k most of its employers use,
-    ``style`` the way its portal puts names. ``names[k]`` counts names, ``first[k]`` is the number of
-    the skill's first wording."""
+    ``style`` the way its portal puts names. ``names[k]`` counts names, ``first[k]`` is the
+    number of the skill's first wording."""
 
     favourite: IntArray
     style: int
@@ -66,13 +66,13 @@ def word(
     other = (draw.random(size) * names).astype(np.int64)
     name = np.where(draw.random(size) < same[0], tongue.favourite[concept], other)
     style = np.where(draw.random(size) < same[1], tongue.style, draw.integers(0, STYLES, size))
-    return tongue.first[concept] + name * STYLES + style
+    return np.asarray(tongue.first[concept] + name * STYLES + style)
 
 
 def pick_skills(
     draw: np.random.Generator, weights: FloatArray, row_of: IntArray, counts: IntArray
 ) -> NDArray[np.int64]:
-    """(M, 2) pairs (person, concept): ``counts[i]`` concepts without repeats from ``weights[row_of[i]]``.
+    """(M, 2) pairs (person, concept): ``counts[i]`` distinct ones from ``weights[row_of[i]]``.
 
     Weighted sampling without replacement by the largest Gumbel keys (Efraimidis and Spirakis 2006).
     """
@@ -99,7 +99,7 @@ def ragged(pairs: IntArray, people: int, concepts: int) -> tuple[IntArray, IntAr
 def places(
     draw: np.random.Generator, centre: tuple[float, float], counties: int, size: int, seed: int
 ) -> tuple[IntArray, FloatArray, FloatArray]:
-    """(county number, longitude, latitude): scattered round invented county centres of a real city."""
+    """(county number, longitude, latitude): scattered round invented centres in a real city."""
     layout = np.random.Generator(np.random.PCG64(seed))
     shifts = layout.normal(0.0, COUNTY_KM / DEGREE_KM, (counties, 2))
     county = draw.integers(0, counties, size)

@@ -36,7 +36,7 @@ class Market:
 
 
 def kilometres(market: Market, worker: IntArray, job: IntArray) -> FloatArray:
-    """Distance from home to work (equirectangular; cities are small), broadcast over both indices."""
+    """Distance from home to work (equirectangular; cities are small); both indices broadcast."""
     people, jobs = market.workers, market.jobs
     north = jobs.latitude[job] - people.latitude[worker]
     middle = np.radians((jobs.latitude[job] + people.latitude[worker]) / 2)
@@ -65,8 +65,8 @@ def _share(market: Market, known: FloatArray, needed: IntArray, lengths: IntArra
 def coverage(market: Market, worker: IntArray, job: IntArray) -> FloatArray:
     """(W, J) share of each posting's required skills that each worker covers, 0–1.
 
-    A required skill counts as far as the worker's best related skill stands in for it; the rule says
-    how much the weakest one weighs.
+    A required skill counts as far as the worker's best related skill stands in for it; the rule
+    says how much the weakest one weighs.
     """
     people, jobs = market.workers, market.jobs
     lengths = jobs.start[job + 1] - jobs.start[job]
@@ -104,7 +104,7 @@ def skilled(market: Market, worker: IntArray, job: IntArray, covered: FloatArray
 
 
 def paid(market: Market, worker: IntArray, job: IntArray) -> FloatArray:
-    """Probability of no arrears: the employer's hidden reliability, contract, cover, pay too good."""
+    """Probability of no arrears: the employer's hidden ways, contract, cover, pay too good."""
     jobs, rule = market.jobs, market.rule
     middle = (jobs.pay_low[job] + jobs.pay_high[job]) / 2
     risk = (

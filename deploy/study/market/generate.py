@@ -94,7 +94,7 @@ def generate(seed: int, workers: int, cities: int, kind: str = "demo") -> Drawn:
                 words, facts_of_world, rule, city, place, speak[number], counts, TODAY_MONTH, own
             )
         )
-        size = int(round(workers * city.size / smallest))
+        size = round(workers * city.size / smallest)
         demand.append(
             population(words, facts_of_world, rule, city, place, speak[number], size, own)
         )

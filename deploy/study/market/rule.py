@@ -1,4 +1,4 @@
-"""Every constant chosen by us: of the true fit, of how people behave, and what calibrates the study.
+"""Every constant chosen by us: of the true fit, of wording, and what calibrates the study.
 
 This file must not hold published figures: those are in `facts.py`.
 """
@@ -11,10 +11,10 @@ class Rule:
     """One market's true fit and wording habits; effects are in units of log-odds unless said.
 
     ``covered`` is the market's threshold of covered required skills (a share), used by the fit and
-    by the mismatch rate alike. ``same_name`` and ``same_style`` are the probabilities that a worker's
-    tag has the name and the style that the city's employers prefer, ``same_dialect`` that a city
-    names a skill as most cities do: ``covered``, these and ``relocation`` are what the study's
-    figures are calibrated with.
+    by the mismatch rate alike. ``same_name`` and ``same_style`` are the probabilities that a
+    worker's tag has the name and the style that the city's employers prefer, ``same_dialect``
+    that a city names a skill as most cities do: ``covered``, these and ``relocation`` are what the
+    study's figures are calibrated with.
     """
 
     world_seed: int

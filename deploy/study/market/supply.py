@@ -89,7 +89,7 @@ def _terms(
 def _skills(
     words: Vocabulary, world: World, draw: np.random.Generator, occupation: IntArray
 ) -> tuple[IntArray, IntArray]:
-    """(flat concepts, start): two to five skills of the occupation, one to three that anyone lists."""
+    """(flat concepts, start): two to five of the occupation, one to three that anyone lists."""
     size = len(occupation)
     own = pick_skills(draw, world.profile, occupation, draw.integers(2, 6, size))
     anyone = pick_skills(

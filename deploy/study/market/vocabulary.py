@@ -1,4 +1,4 @@
-"""Skills as people mean them (concepts) and as portals word them (wordings), by trade and occupation.
+"""Skills as people mean them (concepts) and as portals word them (wordings), by trade.
 
 This file must not know which worker or posting uses a wording.
 """
@@ -63,7 +63,7 @@ class Vocabulary:
 
 
 def task_phrases(text: str) -> list[str]:
-    """Phrases of four to eight characters that begin with a verb, as the classification lists tasks."""
+    """Phrases of four to eight characters that begin with a verb, as tasks are listed."""
     tasks = text.partition(" ")[2]
     found = [piece for piece in SPLIT.split(tasks) if PHRASE.fullmatch(piece)]
     return [piece for piece in dict.fromkeys(found) if piece[:2] in VERBS][:TAIL]

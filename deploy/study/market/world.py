@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deploy.study.market.vocabulary import Vocabulary
 
 FloatArray = NDArray[np.float64]
-#: Kind of work whose published pay a trade follows (keys of `facts.PAY`), in the order of skills.txt.
+#: Kind of work whose published pay a trade follows (keys of `facts.PAY`), as in skills.txt.
 PAY_KIND = {
     "delivery": "courier",
     "driving": "transport",
@@ -109,7 +109,7 @@ def _stands_in(words: Vocabulary, draw: np.random.Generator) -> FloatArray:
     anyone = trade < 0
     related[anyone[:, None] | anyone[None, :]] *= 0.4
     np.fill_diagonal(related, 1.0)
-    return related
+    return np.asarray(related)
 
 
 def _prepares(words: Vocabulary, stands_in: FloatArray, draw: np.random.Generator) -> FloatArray:

@@ -221,7 +221,7 @@ def write_city(drawn: Drawn, city: int, folder: Path, today: date) -> None:
 
 
 def write_truth(drawn: Drawn, folder: Path, today: date) -> None:
-    """market.json (what it is) and truth.npz (jobs, workers, world: all that the true fit needs)."""
+    """market.json (what it is) and truth.npz (jobs, workers, world: what the true fit needs)."""
     folder.mkdir(parents=True, exist_ok=True)
     market = drawn.market
     arrays = {"general": market.general, "province": market.province, "held_out": drawn.held_out}
@@ -231,7 +231,7 @@ def write_truth(drawn: Drawn, folder: Path, today: date) -> None:
         ("world", market.world),
     ):
         arrays |= {f"{prefix}_{field.name}": getattr(table, field.name) for field in fields(table)}
-    np.savez_compressed(folder / "truth.npz", **arrays)
+    np.savez_compressed(folder / "truth.npz", allow_pickle=False, **arrays)
     about = {
         "kind": drawn.kind,
         "seed": drawn.seed,
