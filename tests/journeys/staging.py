@@ -154,9 +154,19 @@ def started(ground: Ground, charter: Path) -> Iterator[Iterator[dict[str, Any]]]
         yield (json.loads(line) for line in lines)
 
 
+def logged_by_digest(ground: Ground) -> dict[bytes, Document]:
+    """Return every document of the log, in order, by the digest others name it with."""
+    log = LogStore(ground.places.federation / "log.sqlite")
+    entries = log.entries(0, log.head().size)
+    log.close()
+    return {entry.replay_identity: _opened(entry.envelope) for entry in entries}
+
+
 def logged(ground: Ground) -> list[Document]:
     """Return every document of the log, in order."""
-    log = LogStore(ground.places.federation / "log.sqlite")
-    envelopes = [decode_envelope(entry.envelope) for entry in log.entries(0, log.head().size)]
-    log.close()
-    return [decode_document(envelope.payload_type, envelope.payload) for envelope in envelopes]
+    return list(logged_by_digest(ground).values())
+
+
+def _opened(raw: bytes) -> Document:
+    envelope = decode_envelope(raw)
+    return decode_document(envelope.payload_type, envelope.payload)

@@ -123,7 +123,8 @@ def ask_to_join(ground: Ground, city: City, *, shown: bool = True) -> Service:
     ground.federation("invite", city.code, "--name", city.name, "--out", invitation, shown=shown)
     arguments = ("enrol", invitation, "--home", ground.places.node(city.code))
     log = ground.places.log_of(f"enrol-{city.code}")
-    asking = ground.services.add(Service.of(f"{city.name}'s enrolment", log, NODE, *arguments))
+    asking = Service.of(f"{city.name}'s enrolment", log, NODE, *arguments)
+    ground.services.add_ending(asking)
     asking.wait_for("the request arrived")
     return asking
 

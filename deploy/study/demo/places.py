@@ -56,6 +56,11 @@ class Places:
         return self.folder / "summary.json"
 
     @property
+    def baselines(self) -> Path:
+        """Parameters of the baselines, trained on all cities' files side by side."""
+        return self.folder / "baselines.npz"
+
+    @property
     def commands(self) -> Path:
         """Every command that was run, with its output."""
         return self.logs / "commands.log"

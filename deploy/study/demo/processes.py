@@ -222,19 +222,25 @@ class Service:
 
 
 class Services:
-    """All programs that stay up; leaving the block stops them, the last started first."""
+    """All programs started; leaving the block stops what still runs, the last started first."""
 
     def __init__(self) -> None:
-        self._started: list[Service] = []
+        self._staying: list[Service] = []
+        self._ending: list[Service] = []
 
     def add(self, service: Service) -> Service:
-        """Look after a started program and return it."""
-        self._started.append(service)
+        """Look after a program that is to stay up, and return it."""
+        self._staying.append(service)
+        return service
+
+    def add_ending(self, service: Service) -> Service:
+        """Look after a program that ends by itself once it is done, and return it."""
+        self._ending.append(service)
         return service
 
     def check(self) -> None:
-        """Raise StepFailed when one of them is gone."""
-        for service in self._started:
+        """Raise StepFailed when a program that is to stay up is gone."""
+        for service in self._staying:
             if not service.running:
                 raise StepFailed(
                     f"{service.name} has ended by itself", service.log, tail_of(service.log)
@@ -246,7 +252,8 @@ class Services:
 
     def __exit__(self, *_: object) -> None:
         """Stop everything: told to all at first, so that they end side by side."""
-        for service in reversed(self._started):
+        latest_first = [*reversed(self._ending), *reversed(self._staying)]
+        for service in latest_first:
             service.ask_to_stop()
-        for service in reversed(self._started):
+        for service in latest_first:
             service.stop()

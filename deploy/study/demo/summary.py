@@ -12,14 +12,18 @@ from typing import Final
 RANKINGS: Final = ("keyword", "untrained", "alone", "federated", "pooled")
 MISMATCHES: Final = ("keyword", "alone", "federated")
 
+Interval = tuple[float, float]  # 95 %, bootstrap over workers
+
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
     """The figures of one demonstration.
 
-    ``epsilon``, ``delta``: per worker, of the released model; ``epsilon_of_year``: of all that was
-    run; ``audit``: "ok" once every entry was re-derived; ``raw_fields_left``: distinct private
-    values found in ``captured_bytes``, out of ``raw_fields_searched``; ``seconds``: of all of it.
+    Rankings are named by :data:`RANKINGS`; ``…_minus_alone_interval``: difference of NDCG@10 in
+    each city. ``epsilon``, ``delta``: per worker, of the released model; ``epsilon_of_year``: of
+    all that was run. ``audit``: "ok" once every entry was re-derived. ``raw_fields_left``: distinct
+    private values found in ``captured_bytes``, out of ``raw_fields_searched``. ``seconds``: of all
+    of it.
     """
 
     cities: int
@@ -30,7 +34,11 @@ class Summary:
     delta: float
     epsilon_of_year: float
     ndcg_at_10: Mapping[str, float]
+    ndcg_at_10_interval: Mapping[str, Interval]
     mismatch_rate: Mapping[str, float]
+    mismatch_rate_interval: Mapping[str, Interval]
+    pooled_minus_alone_interval: Mapping[str, Interval]
+    federated_minus_alone_interval: Mapping[str, Interval]
     log_entries: int
     audit: str
     raw_fields_left: int
