@@ -5,7 +5,6 @@ run that follows.
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
@@ -90,7 +89,7 @@ def _awaiting(
     after = ledger.year_after(
         connection,
         asked.charter_digest,
-        year=datetime.fromtimestamp(now_ms / 1000, UTC).year,
+        year=ledger.year_of(now_ms),
         events=events,
         delta=policy.budget.delta,
     )

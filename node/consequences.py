@@ -25,6 +25,7 @@ from federation.verification import (
     verify_round_record,
     verify_statistics_release,
 )
+from node import forgotten
 from node.documents import Lookup
 from node.identity import OwnKeys
 from node.privacy import ledger
@@ -33,6 +34,11 @@ from node.store.models import ActiveModel
 from node.store.runs import Alarm
 
 D = TypeVar("D", bound=Document)
+
+FORGOTTEN = (
+    "the log shows an answer of this city that its store does not remember, as after a restore: "
+    "the whole charter counts as spent"
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,19 @@ class Consequences:
             case StatisticsRelease() as statistics:
                 evidence = _evidence(statistics, find, trust)
                 verify_statistics_release(accepted.of(StatisticsRelease), *evidence)
+            case Roster() as roster:
+                charter = find(roster.charter_digest)
+                if charter is not None and forgotten.consent(
+                    connection, self.own.division, accepted.of(Roster), charter.of(Charter), trust
+                ):
+                    self._forgot(connection, roster.charter_digest, roster.attempt_nonce, 0)
+            case RoundRecord() as record:
+                charter = find(record.charter_digest)
+                if charter is not None and forgotten.contribution(
+                    connection, self.own.division, record, charter.of(Charter)
+                ):
+                    nonce, number = record.attempt_nonce, record.round
+                    self._forgot(connection, record.charter_digest, nonce, number)
             case Closure() as closure:
                 ledger.close(connection, closure.charter_digest)
             case DropRecord() as drop:
@@ -95,6 +114,12 @@ class Consequences:
                 self.clock_ms(), drop.charter_digest, drop.attempt_nonce, drop.round, sentence
             )
             runs.raise_alarm(connection, alarm)
+
+    def _forgot(
+        self, connection: Connection, charter_digest: bytes, attempt: bytes, number: int
+    ) -> None:
+        alarm = Alarm(self.clock_ms(), charter_digest, attempt, number, FORGOTTEN)
+        runs.raise_alarm(connection, alarm)
 
     def _alarm(self, connection: Connection, sentence: str) -> None:
         runs.raise_alarm(connection, Alarm(self.clock_ms(), b"", b"", 0, sentence))

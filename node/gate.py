@@ -6,7 +6,6 @@ table of what may leave. Must not know: how an answer is computed, or who carrie
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from types import MappingProxyType
 
 from sqlalchemy import Connection
@@ -179,7 +178,7 @@ class Gate:
         after = ledger.year_after(
             connection,
             charter.digest,
-            year=_year(now_ms),
+            year=ledger.year_of(now_ms),
             events=charter_events(charter.document),
             delta=policy.budget.delta,
         )
@@ -194,7 +193,7 @@ class Gate:
             connection,
             charter.digest,
             purpose=charter.document.purpose,
-            year=_year(self._clock_ms()),
+            year=ledger.year_of(self._clock_ms()),
             events=charter_events(charter.document),
             allowance=policy.allowance,
         )
@@ -247,7 +246,3 @@ class Gate:
 
 def _unpaid() -> Refused:
     return Refused(Reason.BUDGET, "the gate: no budget event was spent for this answer")
-
-
-def _year(now_ms: int) -> int:
-    return datetime.fromtimestamp(now_ms / 1000, UTC).year

@@ -7,6 +7,7 @@ for are committed together. This file must not know charters' contents or why so
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Row, RowMapping, func, insert, select, update
 
@@ -14,6 +15,14 @@ from federation.errors import Reason, Refused
 from federation.privacy.accounting import compose
 from federation.privacy.events import Event, MechanismEvent, PureEvent
 from node.store.schema import budget_events, budget_reservations, budget_touches
+
+# What events are spent on whose attempt nobody remembers.
+FORGOTTEN = bytes(32)
+
+
+def year_of(at_ms: int) -> int:
+    """The calendar year, in UTC, whose budget a time (Unix ms) belongs to."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).year
 
 
 @dataclass(frozen=True)
@@ -72,16 +81,32 @@ def reserve(
             f"needs ε {compose(events.values(), allowance.delta):.2f}, "
             f"{math.floor(left * 100) / 100:.2f} left of {allowance.epsilon:.2f} in {year}",
         )
-    connection.execute(
-        insert(budget_reservations).values(
-            charter_digest=charter_digest, purpose=purpose, year=year, closed=False
-        )
-    )
-    for kind, event in events.items():
-        connection.execute(
-            insert(budget_events).values(charter_digest=charter_digest, kind=kind, **vars(event))
-        )
+    _claim(connection, charter_digest, purpose, year, events)
     return Reservation(charter_digest, year, allowance.epsilon - total)
+
+
+def exhaust(
+    connection: Connection,
+    charter_digest: bytes,
+    *,
+    purpose: str,
+    year: int,
+    events: Mapping[str, Event],
+) -> None:
+    """Count everything a charter may cost as spent, whatever the year allows; again is once.
+
+    For a charter under which more was answered than is remembered here, as after a restore.
+    """
+    if _reservation(connection, charter_digest) is None:
+        _claim(connection, charter_digest, purpose, year, events)
+    touched = _touched(connection, charter_digest)
+    rows = [
+        {"charter_digest": charter_digest, "kind": kind, "attempt": FORGOTTEN, "round": number}
+        for kind, event in events.items()
+        for number in range(touched.get(kind, 0), event.count)
+    ]
+    if rows:
+        connection.execute(insert(budget_touches), rows)
 
 
 def touch(
@@ -163,6 +188,24 @@ def statement(connection: Connection, year: int, allowance: Allowance) -> Statem
     reserved = compose(_charged(connection, year), allowance.delta)
     used = compose(_spent(connection, year), allowance.delta)
     return Statement(year, used, reserved, max(0.0, allowance.epsilon - reserved), allowance)
+
+
+def _claim(
+    connection: Connection,
+    charter_digest: bytes,
+    purpose: str,
+    year: int,
+    events: Mapping[str, Event],
+) -> None:
+    connection.execute(
+        insert(budget_reservations).values(
+            charter_digest=charter_digest, purpose=purpose, year=year, closed=False
+        )
+    )
+    for kind, event in events.items():
+        connection.execute(
+            insert(budget_events).values(charter_digest=charter_digest, kind=kind, **vars(event))
+        )
 
 
 def _left(connection: Connection, year: int, allowance: Allowance) -> float:

@@ -4,17 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.federation import CityKeys, Federation
+from support.cities import opened
+from support.federation import CityKeys, Federation, envelope
 from support.releases import candidate, charter_for, evaluated, publish_release
 from support.runs import Run
 
 from federation.acceptance import Limits
+from federation.crypto.keys import digest
 from federation.documents.charter import Charter
 from federation.documents.runs import DropRecord
 from federation.errors import Reason, Refused
 from federation.model import parameters
 from federation.privacy.events import MechanismEvent
-from node.consequences import Consequences
+from federation.rounds.terms import charter_events
+from node.consequences import FORGOTTEN, Consequences
 from node.documents import AcceptedDocuments
 from node.identity import OwnKeys
 from node.privacy import ledger
@@ -48,9 +51,32 @@ class Node:
             self.documents.absorb(publisher.bundle_for(index, self.documents.kept_size))
 
     @property
-    def alarms(self) -> list[str]:
+    def told(self) -> list[str]:
         with self.store.read() as connection:
             return [alarm.sentence for alarm in runs.alarms_raised(connection)]
+
+    @property
+    def alarms(self) -> list[str]:
+        """What is told beside that this store remembers no consent: it gave none."""
+        return [sentence for sentence in self.told if sentence != FORGOTTEN]
+
+    def standing(self, year: int = 2026) -> ledger.Statement:
+        with self.store.read() as connection:
+            return ledger.statement(connection, year, ledger.Allowance(30.0, 1e-6))
+
+    def remember(self, run: Run) -> None:
+        """Consent to the run's attempt, as far as the store is concerned."""
+        charter = run.charter.document
+        with self.store.write() as connection:
+            runs.see_attempt(connection, run.charter.digest, run.nonce, self.federation.clock())
+            ledger.reserve(
+                connection,
+                run.charter.digest,
+                purpose=charter.purpose,
+                year=2026,
+                events=charter_events(charter),
+                allowance=ledger.Allowance(30.0, 1e-6),
+            )
 
     @property
     def refused(self) -> list[str]:
@@ -180,6 +206,57 @@ def test_a_closure_returns_what_the_charter_did_not_use(node: Node) -> None:
         with pytest.raises(Refused) as caught:
             ledger.touch(connection, run.charter.digest, "training", bytes(32), 1)
     assert caught.value.reason is Reason.CHARTER_CLOSED
+
+
+# ── a store older than the log ──────────────────────────────────────────────────────────────────
+
+
+def test_a_consent_that_is_not_remembered_spends_its_whole_charter(node: Node) -> None:
+    federation = node.federation
+    run = Run(federation, federation.publish_charter())
+    run.publish_roster()
+    federation.publish(federation.by_coordinator(run.closure("stopped")))
+    node.catch_up()
+    standing = node.standing()
+    assert standing.used == standing.reserved > 0
+    assert (node.refused, node.told) == ([], [FORGOTTEN])
+
+
+def test_a_contribution_that_is_not_remembered_spends_its_whole_charter(node: Node) -> None:
+    federation = node.federation
+    run = Run(federation, federation.publish_charter())
+    node.remember(run)
+    run.complete_round(run.publish_roster())
+    node.catch_up()
+    standing = node.standing()
+    assert standing.used == standing.reserved > 0
+    assert (node.refused, node.told) == ([], [FORGOTTEN])
+
+
+def test_what_is_remembered_costs_nothing_more(node: Node) -> None:
+    federation = node.federation
+    run = Run(federation, federation.publish_charter())
+    node.remember(run)
+    run.complete_round(run.publish_roster())
+    with node.store.write() as connection:
+        question = Question(run.nonce, 1, "training")
+        commit_answer(connection, question, bytes(32), b"the answer", at_ms=1)
+    node.catch_up()
+    assert node.standing().used == 0
+    assert node.told == []
+
+
+def test_a_roster_without_this_city_or_with_a_forged_consent_costs_nothing(node: Node) -> None:
+    federation = node.federation
+    run = Run(federation, federation.publish_charter())
+    others = [city for city in federation.membership.active_cities if city != HOME]
+    run.publish_roster(others)
+    run.nonce, run.attempt = digest(b"attempt 2"), 2
+    forged = envelope(opened(run.consent(HOME)), CityKeys.of(HOME, generation=2).signing)
+    run.publish_roster(consents=(forged, *(run.consent(city) for city in others)))
+    node.catch_up()
+    assert node.standing().reserved == 0
+    assert (node.refused, node.told) == ([], [])
 
 
 def drop(run: Run, *cities: str) -> DropRecord:

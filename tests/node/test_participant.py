@@ -1,9 +1,11 @@
 """A city's side of a run against a coordinator that may do anything; each refusal is by reason."""
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -344,6 +346,14 @@ def test_policy_decides_before_anything_is_reserved(
     home.policy = rules
     home.restart()
     refused_without_a_trace(home, coordinator.sign(coordinator.consent_request()), reason)
+
+
+def test_a_changed_policy_counts_from_the_next_attempt_on(
+    coordinator: Coordinator, home: CitySide
+) -> None:
+    coordinator.gather()
+    home.policy = policy(mode=Mode.REFUSE)
+    refused_without_a_trace(home, coordinator.sign(coordinator.consent_request()), Reason.POLICY)
 
 
 def test_a_second_charter_that_the_year_cannot_bear_is_refused(
@@ -952,6 +962,30 @@ def test_whatever_arrives_is_answered_by_a_refusal(
     for damaged in (body, genuine[:cut] + body, flipped):
         assert isinstance(home.answer(damaged), Refusal)
     assert home.footprint == before
+
+
+# ── a store older than the log ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("consented", [False, True], ids=["before consent", "after consent"])
+def test_a_city_restored_from_a_backup_pays_for_nothing_twice(
+    coordinator: Coordinator, home: CitySide, tmp_path: Path, consented: bool
+) -> None:
+    def back_up() -> None:
+        home.store.close()  # its connections: what is written next opens new ones
+        shutil.copy(str(home.store.engine.url.database), tmp_path / "backup")
+
+    for step in (coordinator.start, back_up) if consented else (back_up, coordinator.start):
+        step()
+    coordinator.complete_round()
+    home.store.close()
+    shutil.copy(tmp_path / "backup", str(home.store.engine.url.database))
+    home.restart()
+    home.catch_up()
+    coordinator.gather()
+    coordinator.publish_roster(attempt=2)
+    body = coordinator.sign(coordinator.round_request())
+    refused_without_a_trace(home, body, Reason.REPEATS_EXHAUSTED)
 
 
 # ── budget and the last round ───────────────────────────────────────────────────────────────────

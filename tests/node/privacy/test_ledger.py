@@ -265,3 +265,25 @@ def test_two_processes_reserving_at_once_never_exceed_the_allowance(
         assert c.execute(text("SELECT count(*) FROM budget_reservations")).scalar() == fitting
     assert standing(survivor)[1] <= ALLOWANCE.epsilon
     survivor.close()
+
+
+# ── what was answered and is not remembered ─────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["nothing known", "some of it known"])
+def test_an_exhausted_charter_is_spent_whole_and_pays_for_nothing_more(
+    store: Store, known: bool
+) -> None:
+    if known:
+        reserve(store)
+        touch(store, 1)
+        close(store)
+    for _ in range(2):
+        with store.write() as c:
+            ledger.exhaust(c, CHARTER, purpose="match model", year=YEAR, events=EVENTS)
+    whole = compose(EVENTS.values(), DELTA)
+    assert standing(store)[:2] == (whole, whole)
+    with pytest.raises(Refused):
+        touch(store, 2)
+    close(store)
+    assert standing(store)[:2] == (whole, whole)
