@@ -12,12 +12,11 @@ from sqlalchemy import Connection, Text, bindparam, func, select
 
 from node.store.schema import outcomes, workers
 
-# One JSON parameter whatever the number of identifiers: SQLite seeks each by its key.
+# One JSON parameter whatever the number of identifiers. As a set, not a join: joined, SQLite has
+# no statistics of it and reads the whole list again for each consenting worker.
 _asked = func.json_each(bindparam("ids", type_=Text)).table_valued("value")
-_CONSENTING = (
-    select(workers.c.worker_id)
-    .join_from(_asked, workers, workers.c.worker_id == _asked.c.value)
-    .where(workers.c.consent_training)
+_CONSENTING = select(workers.c.worker_id).where(
+    workers.c.worker_id.in_(select(_asked.c.value)), workers.c.consent_training
 )
 
 
