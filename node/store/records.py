@@ -8,14 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, bindparam, case, func, insert, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, func, insert, select, update
 
 from federation.codes import occupations
 from node.records import KEYS
-from node.store.schema import RECORD_TABLES, jobs, outcomes, workers
+from node.store.schema import RECORD_TABLES, jobs, workers
 
 # Identifiers bound in one statement; SQLite's own limit is 32,766.
 _CHUNK = 5_000
@@ -30,14 +29,6 @@ class Changes:
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
-
-
-class Label(StrEnum):
-    """What a pair's outcomes say: completed well, failed, or nothing decisive yet."""
-
-    POSITIVE = "positive"
-    NEGATIVE = "negative"
-    WEAK = "weak"
 
 
 @dataclass(frozen=True)
@@ -82,15 +73,6 @@ class StoredWorker:
     wish_insurance: str
     max_distance_km: int
     move: str
-
-
-@dataclass(frozen=True)
-class LabelledPair:
-    """One worker of this city at one job of this city."""
-
-    worker_id: str
-    job_id: str
-    label: Label
 
 
 def upsert(connection: Connection, table: str, rows: Sequence[Values]) -> Changes:
@@ -148,30 +130,6 @@ def worker_by_id(connection: Connection, worker_id: str) -> StoredWorker | None:
     query = _columns_of(StoredWorker, workers).where(workers.c.worker_id == worker_id)
     row = connection.execute(query).one_or_none()
     return None if row is None else StoredWorker(**_typed(row))
-
-
-def labelled_pairs(connection: Connection) -> list[LabelledPair]:
-    """One label per pair of a worker who consented to training, by worker and job.
-
-    Of several events the strongest counts: quit or arrears, then completed, then rejected;
-    hired or applied alone is weak.
-    """
-    strength = case(
-        (outcomes.c.event.in_(("quit", "arrears")), 3),
-        (outcomes.c.event == "completed", 2),
-        (outcomes.c.event == "rejected", 1),
-        else_=0,
-    )
-    pair = (outcomes.c.worker_id, outcomes.c.job_id)
-    query = (
-        select(*pair, func.max(strength))
-        .join(workers, workers.c.worker_id == outcomes.c.worker_id)
-        .where(workers.c.consent_training)
-        .group_by(*pair)
-        .order_by(*pair)
-    )
-    labels = (Label.WEAK, Label.NEGATIVE, Label.POSITIVE, Label.NEGATIVE)
-    return [LabelledPair(w, j, labels[most]) for w, j, most in connection.execute(query)]
 
 
 def openings_by_group(connection: Connection, today: date, level: int) -> dict[str, int]:

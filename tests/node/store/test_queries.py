@@ -15,7 +15,7 @@ from node.store.documents import StoredDocument
 from node.store.egress import Departure
 from node.store.engine import Store
 from node.store.models import ActiveModel
-from node.store.records import Changes, Label, LabelledPair
+from node.store.records import Changes
 from node.store.runs import Alarm, DecisionState, RunState
 
 CHARTER, OTHER, ATTEMPT = b"c" * 32, b"o" * 32, b"a" * 32
@@ -159,17 +159,6 @@ def test_what_is_read_for_training_names_nobody(filled: Store) -> None:
     with filled.read() as c:
         held = set(vars(records.eligible_workers(c)[0]))
     assert not held & {"name", "id_number_hash", "phone_hash", "address", "note", "birth_date"}
-
-
-def test_the_strongest_event_labels_a_pair_and_consent_is_required(filled: Store) -> None:
-    with filled.read() as c:
-        assert records.labelled_pairs(c) == [
-            LabelledPair("w1", "j1", Label.POSITIVE),
-            LabelledPair("w1", "j2", Label.NEGATIVE),
-            LabelledPair("w1", "j3", Label.WEAK),
-            LabelledPair("w3", "j1", Label.NEGATIVE),
-            LabelledPair("w3", "j2", Label.POSITIVE),
-        ]
 
 
 def test_counts_by_group_follow_the_occupation_code(filled: Store) -> None:
