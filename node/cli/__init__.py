@@ -3,6 +3,10 @@
 Lives here: which commands there are. Must not know: what any of them does.
 """
 
+# isort: off
+import federation.blas  # noqa: F401 before NumPy reads the environment
+
+# isort: on
 import typer
 
 from federation.terminal import Commands
