@@ -55,3 +55,16 @@ def test_a_recording_survives_a_cut_in_its_last_message(tmp_path):
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - 1)
     assert list(recorded(path)) == [b"first"]
+
+
+def test_three_characters_are_found_where_they_are_long_enough():
+    """Nine bytes in UTF-8; the six of GB18030 would be met by chance and are looked for in hex."""
+    name = "张伟丽"
+    assert found_values([b"." + name.encode() + b"."], [name]) == {name}
+    assert found_values([name.encode("gb18030").hex().encode()], [name]) == {name}
+    assert found_values([name.encode("gb18030")], [name]) == frozenset()
+
+
+def test_values_that_begin_alike_are_told_apart():
+    values = [f"W4403000000{n:02d}" for n in range(50)]
+    assert found_values([b"..W440300000017..", b"W44030000000"], values) == {"W440300000017"}
