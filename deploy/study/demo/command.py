@@ -41,7 +41,8 @@ def demo(
             summary = Story(ground, teller, workers, seed).tell()
             if not once:
                 teller.step("Everything stays up until Ctrl-C. What to try next:")
-                teller.quote(what_next(places))
+                for line in what_next(places):
+                    teller.say(line)
                 _stay(services)
             teller.say("stopping every process")
     except StepFailed as failure:
