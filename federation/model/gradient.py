@@ -17,7 +17,7 @@ from federation.model.features import SECTOR_COLUMNS
 from federation.model.parameters import BILINEAR_SCALE, LENGTH, SECTOR_SCALE, split, to_float
 from federation.model.scoring import score_columns
 
-RANK_WEIGHT: Final = 0.5  # of the ranking term beside the outcome term, both per worker
+RANK_WEIGHT: Final = 1.0  # of the ranking term beside the outcome term, both per worker
 
 
 @dataclass(frozen=True)

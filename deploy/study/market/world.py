@@ -154,5 +154,5 @@ def build(words: Vocabulary, seed: int) -> World:
         time_matters=draw.lognormal(0.0, 0.95, count),
         cover_matters=draw.lognormal(0.0, 0.95, count),
         distance_matters=draw.lognormal(0.0, 0.6, count),
-        customs=draw.normal(0.0, 1.0, (count, 4)) * np.array([1.9, 1.6, 1.4, 1.0]),
+        customs=draw.normal(0.0, 1.0, (count, 4)) * np.array([2.5, 2.1, 1.8, 1.3]),
     )
