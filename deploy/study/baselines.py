@@ -28,10 +28,10 @@ Integers = NDArray[np.int64]
 #: Share of a city's workers with examples on whom steps and rounds are tuned.
 VALIDATION: Final = 0.10
 #: Steps tried, in the recipe's; rounds at most, and between two looks at the validation workers.
-STEPS: Final = (0.5, 1.0)
+STEPS: Final = (0.25, 1.0)
 MOST_ROUNDS, LOOK_EVERY = 120, 10
 #: Looks without a lower validation loss after which a descent ends.
-PATIENCE: Final = 2
+PATIENCE: Final = 3
 #: Workers of one step, about: all of one city's, a sample of all cities'.
 BATCH: Final = 4000
 
