@@ -51,19 +51,19 @@ clean: ## remove what make made
 	rm -rf .venv .demo build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 define install
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	rm -f .venv/.runtime-* .venv/.development-*
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/$(1).txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@rm -f .venv/.runtime-* .venv/.development-*
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/$(1).txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 endef
 
 # Development holds all of runtime at the same versions, so either stamp serves the demo.
 $(RUNTIME): locks/runtime.txt pyproject.toml
 	@echo "setting up .venv (about a minute) …"
 	$(call install,$(if $(wildcard $(DEVELOPMENT)),development,runtime))
-	touch $@
+	@touch $@
 
 $(DEVELOPMENT): locks/development.txt pyproject.toml
 	@echo "setting up .venv for development (about two minutes) …"
 	$(call install,development)
-	touch $(RUNTIME) $@
+	@touch $(RUNTIME) $@
