@@ -27,7 +27,7 @@ IntArray = NDArray[np.int64]
 Integers = NDArray[np.int64]
 
 #: Held-out workers of each city that are ranked for, drawn once for all rankings by this seed.
-PER_CITY, SAMPLE_SEED = 150, 20260915
+PER_CITY, SAMPLE_SEED = 300, 20260915
 GENDERS: Final = ("female", "male")
 #: Workers scored at once; two blocks at a time.
 BLOCK, THREADS = 16, 2

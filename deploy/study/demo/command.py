@@ -25,7 +25,7 @@ CHECK_S = 2.0  # between two looks whether all processes are still there
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to make; an earlier demo's is emptied.")],
     once: Annotated[bool, typer.Option("--once", help="Stop everything at the end.")] = False,
-    workers: Annotated[int, typer.Option(min=100, help="Workers of a city, at least.")] = 5_000,
+    workers: Annotated[int, typer.Option(min=100, help="Workers of a city, at least.")] = 6_000,
     seed: Annotated[int, typer.Option(min=0, help="Of the synthetic market.")] = 1,
 ) -> None:
     """Found a federation of four cities on this machine, train a model across them, check it all.

@@ -26,6 +26,8 @@ CITIES: Sequence[City] = DEVELOPMENT
 STATISTICS_EPSILON, TRAINING_EPSILON = 0.5, 7.5
 #: Workers with recorded outcomes who consent to training: what offices know of their own registers.
 TRAINING_SHARE = 0.75
+#: Cities that prepare at the same time.
+SIDE_BY_SIDE = 2
 SHOWN_JOBS, SHOWN_HEAD, SHOWN_FIGURES = 3, 6, 8
 #: Workers whose jobs are shown, and offered to be shown.
 SHOWN, NEXT = worker_id(CITIES[0].code, 7), worker_id(CITIES[1].code, 11)
@@ -110,8 +112,12 @@ class Story:
         """Prepare every city's node; return the first one's commands, to be told in order."""
         lines: list[str] = []
         quiet = replace(self.ground, shell=Shell(self.places.commands, lines.append))
-        for city in CITIES:
+
+        def prepare(city: City) -> None:
             founding.prepare_node(quiet, city, shown=city is CITIES[0])
+
+        with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="prepare") as cities:
+            list(cities.map(prepare, CITIES))
         return lines
 
     def _statistics(self) -> None:
