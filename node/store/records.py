@@ -118,13 +118,6 @@ def eligible_workers(connection: Connection) -> list[StoredWorker]:
     return [StoredWorker(**_typed(row)) for row in connection.execute(ordered)]
 
 
-def seeking_workers(connection: Connection) -> list[StoredWorker]:
-    """Workers looking for work, by worker_id: ranked inside the city, consent or not."""
-    query = _columns_of(StoredWorker, workers).where(workers.c.seeking)
-    ordered = query.order_by(workers.c.worker_id)
-    return [StoredWorker(**_typed(row)) for row in connection.execute(ordered)]
-
-
 def worker_by_id(connection: Connection, worker_id: str) -> StoredWorker | None:
     """One worker, or None."""
     query = _columns_of(StoredWorker, workers).where(workers.c.worker_id == worker_id)

@@ -211,8 +211,3 @@ def fit(market: Market, worker: IntArray, job: IntArray, covered: FloatArray) ->
         * paid(market, worker, job)
         * stays(market, worker, job)
     )
-
-
-def fit_block(market: Market, worker: IntArray, job: IntArray) -> FloatArray:
-    """(W, J) true fit of every worker with every posting given."""
-    return fit(market, worker[:, None], job[None, :], coverage(market, worker, job))

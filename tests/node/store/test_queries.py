@@ -150,7 +150,6 @@ def test_only_consenting_workers_are_eligible_and_only_seekers_are_ranked_for(
 ) -> None:
     with filled.read() as c:
         assert [w.worker_id for w in records.eligible_workers(c)] == ["w1", "w3"]
-        assert [w.worker_id for w in records.seeking_workers(c)] == ["w1", "w2"]
         assert records.worker_by_id(c, "w2") is not None
         assert records.worker_by_id(c, "nobody") is None
 
