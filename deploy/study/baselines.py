@@ -28,7 +28,7 @@ Integers = NDArray[np.int64]
 #: Share of a city's workers with examples on whom steps and rounds are tuned.
 VALIDATION: Final = 0.10
 #: Steps tried, in the recipe's; rounds at most, and between two looks at the validation workers.
-STEPS: Final = (0.25, 1.0)
+STEPS: Final = (0.05, 0.25, 1.0)
 MOST_ROUNDS, LOOK_EVERY = 120, 10
 #: Looks without a lower validation loss after which a descent ends.
 PATIENCE: Final = 3
@@ -63,15 +63,12 @@ class _Tuned:
 def split(city: CityData, today: date) -> Split:
     """Return the examples of consenting workers with outcomes; the same city, the same split.
 
-    Jobs are those outcomes name and those open on ``today``, as a node's.
+    Jobs are drawn from all of the city's postings, as a node draws them.
     """
     draw = np.random.default_rng(int(city.division))
     with_outcome = {outcome.worker for outcome in city.outcomes} & city.consenting
     workers = encode_workers([w for w in city.workers if w.handle in with_outcome])
-    named = {outcome.job for outcome in city.outcomes}
-    jobs = {job.handle: job for job in city.jobs if job.handle in named}
-    jobs |= {job.handle: job for job in city.open_jobs(today)}
-    table = encode_jobs([jobs[handle] for handle in sorted(jobs)], today)
+    table = encode_jobs(sorted(city.jobs, key=lambda job: job.handle), today)
     examples = build_examples(workers, table, city.outcomes, draw)
     kept = draw.random(len(examples)) < VALIDATION
     return Split(city.division, choose(examples, ~kept), choose(examples, kept))

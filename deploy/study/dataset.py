@@ -24,14 +24,6 @@ class CityData:
     consenting: frozenset[str]  # worker handles
     outcomes: tuple[Outcome, ...]
 
-    def open_jobs(self, today: date) -> tuple[JobPosting, ...]:
-        """Return the jobs posted on or before ``today`` and not closed before it."""
-        return tuple(
-            job
-            for job, closes in zip(self.jobs, self.closes, strict=True)
-            if job.posted_on <= today <= closes
-        )
-
 
 def load_market(folder: Path) -> tuple[CityData, ...]:
     """Return the cities of a market folder, one sub-folder ``<division>/`` each, ascending.
