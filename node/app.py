@@ -27,7 +27,7 @@ from federation.errors import Misconfigured, Reason, StorageFault
 from node import client_app
 from node.connection import Connection
 from node.consequences import Consequences
-from node.contribution import Figures
+from node.contribution import Figures, Noise
 from node.documents import AcceptedDocuments
 from node.gate import Gate
 from node.identity import Association, Home, Identity, open_home
@@ -40,7 +40,7 @@ from node.privacy.measure import discrete_gaussian
 from node.store import feed
 from node.store.engine import Store, open_store
 from node.store.migrations import migrate
-from node.training import CityWork
+from node.training import CityWork, Work
 
 ANSWERING_THREADS = 4  # requests wait for documents side by side; the participant takes turns
 HOUSEKEEPING_S = 60.0
@@ -105,11 +105,25 @@ def open_node(home: Home, clock_ms: Clock = now_ms) -> Iterator[Node]:
             store.close()
 
 
+def city_work(node: Node) -> Work:
+    """Return what computes a served city's figures from its records."""
+    return CityWork(node.store, node.home.holdout_key(), node.today)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a city computes with; only another assembly, never a setting, can exchange them."""
+
+    work: Callable[[Node], Work] = city_work
+    noise: Noise = discrete_gaussian
+
+
 async def attend(
     node: Node,
     say: Say,
     stop: asyncio.Event,
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+    parts: Parts = Parts(),  # noqa: B008 frozen
 ) -> None:
     """Keep ``node`` attending until ``stop`` is set.
 
@@ -127,7 +141,7 @@ async def attend(
             jitter=random.Random(),  # noqa: S311 spreads reconnections, keeps no secret
             interceptors=interceptors,
         )
-        participant = participant_of(node, connection)
+        participant = participant_of(node, connection, parts)
         app = client_app.client_app(participant.answer)
         answer = partial(client_app.invoke, app, node.identity.division)
         stopping = asyncio.create_task(stop.wait())
@@ -153,18 +167,17 @@ async def _first_end(stopping: "asyncio.Task[bool]", *work: "asyncio.Task[None]"
             task.result()
 
 
-def participant_of(node: Node, connection: Connection) -> Participant:
+def participant_of(node: Node, connection: Connection, parts: Parts) -> Participant:
     """Return what answers requests for this city."""
     policy = partial(load_policy, node.home.policy)
     policy()  # one that cannot be read stops the start
     division, fetch = node.identity.division, connection.fetch_blob
-    work = CityWork(node.store, node.home.holdout_key(), node.today)
     return Participant(
         city=division,
         store=node.store,
         documents=node.documents,
         gate=Gate(node.store, node.identity.signing, division, policy, node.clock_ms),
-        figures=Figures(node.store, work, discrete_gaussian, fetch),
+        figures=Figures(node.store, parts.work(node), parts.noise, fetch),
         fetch_blob=fetch,
         clock_ms=node.clock_ms,
     )
