@@ -123,7 +123,7 @@ async def attend(
     say: Say,
     stop: asyncio.Event,
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
-    parts: Parts = Parts(),  # noqa: B008 frozen
+    parts: Parts = Parts(),
 ) -> None:
     """Keep ``node`` attending until ``stop`` is set.
 
