@@ -8,7 +8,7 @@ lock_of = $(shell cat locks/$(1).txt pyproject.toml | sha256sum | cut -c1-16)
 RUNTIME := .venv/.runtime-$(call lock_of,runtime)
 DEVELOPMENT := .venv/.development-$(call lock_of,development)
 
-.PHONY: help demo test check fix protos lock clean
+.PHONY: help demo test check fix protos vectors lock clean
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -40,6 +40,9 @@ protos: $(DEVELOPMENT) ## generate federation/wire/v1 from proto/
 	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 	  --grpc_python_out=$(OUT) --mypy_grpc_out=quiet:$(OUT) \
 	  proto/federation/wire/v1/exchange.proto proto/federation/wire/v1/control.proto
+
+vectors: $(DEVELOPMENT) ## make the vectors of tests/vectors again from their fixed keys
+	PYTHONPATH=tests $(BIN)/python -m vectors.making
 
 lock: $(DEVELOPMENT) ## resolve both locks again from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra build --python-version 3.11 \
