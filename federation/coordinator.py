@@ -43,6 +43,7 @@ from federation.rounds.desk import Carrier, Desk
 from federation.rounds.events import Report
 from federation.rounds.store import RunStore, open_run_store
 from federation.runner import Runner
+from federation.wal import keep_folding
 from federation.wire.channel import Identity, server_credentials
 
 GRACE_S = 3.0  # calls in flight may end within it when the coordinator stops
@@ -198,8 +199,10 @@ async def serving(coordinator: Coordinator) -> AsyncIterator[ExchangeServer]:
         await stand(meeting.publisher)
     service = ControlService(submit, coordinator.find_charter, Runner(coordinator.conduct))
     control = await start_control(socket, service)
+    folding = asyncio.create_task(keep_folding(coordinator.home.databases))
     try:
         yield exchange
     finally:
+        folding.cancel()
         await control.stop(0)
         await exchange.stop(GRACE_S)

@@ -125,6 +125,11 @@ class Home:
         return self.path / "exchange.sqlite"
 
     @property
+    def databases(self) -> tuple[Path, ...]:
+        """Every database of the home."""
+        return self.log_file, self.runs_file, self.exchange_file
+
+    @property
     def socket(self) -> Path:
         """The operator's control socket; Misconfigured when the path is too long for one."""
         path = self.path.resolve() / "control.sock"

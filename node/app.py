@@ -24,6 +24,7 @@ import structlog
 from federation.acceptance import Limits
 from federation.documents.charter import Charter
 from federation.errors import Misconfigured, Reason, StorageFault
+from federation.wal import keep_folding
 from node import client_app
 from node.connection import Connection
 from node.consequences import Consequences
@@ -148,6 +149,7 @@ async def attend(
         work = [
             asyncio.create_task(connection.run(answer)),
             asyncio.create_task(keep_house(node)),
+            asyncio.create_task(keep_folding([node.home.database])),
         ]
         try:
             await _first_end(stopping, *work)

@@ -14,7 +14,14 @@ from federation.documents.exchanged import RoundRequest
 from federation.documents.runs import RoundRecord
 from federation.documents.types import Document
 from federation.errors import Malformed, Reason, Refused
-from federation.rounds.aggregate import State, from_bytes, initial_state, next_state, to_bytes
+from federation.rounds.aggregate import (
+    State,
+    from_bytes,
+    from_modulus_bytes,
+    initial_state,
+    next_state,
+    to_bytes,
+)
 
 FetchBlob = Callable[[bytes], bytes]
 FindDocument = Callable[[bytes], Accepted[Document] | None]
@@ -57,7 +64,11 @@ def state_before(
         reached = start(charter.document, terms, fetch)
     for record in _records_after(reached.round, charter.digest, request, find):
         last = record.round == request.round - 1
-        total = request.previous_sum if last and request.previous_sum else fetch(record.sum_digest)
+        if last and request.previous_sum:
+            bits = charter.document.privacy.modulus_bits
+            total = from_modulus_bytes(request.previous_sum, bits)
+        else:
+            total = fetch(record.sum_digest)
         reached = _applied(reached, record, total, charter.document.length, terms)
     if reached.parameters_digest != request.parameters_digest:
         raise Malformed(Reason.WRONG_SUM, "the request is not about the parameters records lead to")

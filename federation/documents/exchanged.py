@@ -51,8 +51,9 @@ class Consent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RoundRequest:
-    """The conductor asks for one contribution. ``previous_sum`` is int64 little-endian bytes.
+    """The conductor asks for one contribution.
 
+    ``previous_sum``: the recorded sum's integers, signed little-endian, as wide as the modulus.
     It names the roster and the previous round record by digest; both reach the city through the
     log's feed, so there is one door for logged documents.
     """
@@ -79,7 +80,7 @@ class RoundRequest:
         rules.check_digest(
             "previous_record_digest", self.previous_record_digest, optional=self.round == 1
         )
-        rules.require(len(self.previous_sum) % 8 == 0, "previous_sum", "must be whole int64 values")
+        rules.require(len(self.previous_sum) % 4 == 0, "previous_sum", "must be whole integers")
         rules.check_time("issued_ms", self.issued_ms)
 
 

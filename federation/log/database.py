@@ -16,6 +16,7 @@ import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from federation import wal
 from federation.errors import Reason, StorageFault
 from federation.log import merkle
 
@@ -159,6 +160,7 @@ def _prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     # FULL flushes the write-ahead log at each commit: a receipt given is a receipt kept
     connection.execute("PRAGMA synchronous = FULL")
+    wal.bound(connection)
 
 
 def _begin(connection: sql.Connection) -> None:

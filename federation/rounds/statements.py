@@ -20,7 +20,7 @@ from federation.documents.runs import (
 )
 from federation.errors import LaborfedError
 from federation.rounds import terms
-from federation.rounds.aggregate import State, to_bytes
+from federation.rounds.aggregate import State, to_bytes, to_modulus_bytes
 from federation.rounds.position import Position
 
 
@@ -75,7 +75,7 @@ def round_request(
         kind=terms.kind_of_round(charter, number),
         parameters_digest=position.parameters_digest,
         previous_record_digest=position.record_digest,
-        previous_sum=position.last_sum,
+        previous_sum=to_modulus_bytes(position.last_sum, charter.privacy.modulus_bits),
         issued_ms=now_ms,
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
+from federation import wal
 from federation.errors import Misconfigured, Reason, StorageFault
 
 # How long a writer waits for another before it gives up, milliseconds.
@@ -114,6 +115,7 @@ def _configure(connection: sqlite3.Connection, _record: Any) -> None:
         "secure_delete=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    wal.bound(connection)
 
 
 def _begin(connection: Connection) -> None:

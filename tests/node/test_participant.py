@@ -38,8 +38,9 @@ from federation.documents.runs import Closure, DropRecord, RecordedContribution
 from federation.documents.types import PayloadType
 from federation.errors import Malformed, PeerError, Reason, StorageFault
 from federation.rounds import terms
-from federation.rounds.aggregate import from_bytes, to_bytes
+from federation.rounds.aggregate import from_bytes, to_bytes, to_modulus_bytes
 from node.faults import OWN_FAULT
+from node.participant import STATE_EVERY
 from node.policy import Budget, KindRules, Mode, Policy
 from node.store import egress, runs
 
@@ -668,6 +669,11 @@ def unlogged_record(_: Coordinator) -> Changes:
     return {"previous_record_digest": digest(b"no record")}
 
 
+def carried(total: Integers) -> bytes:
+    """Return a sum as a request carries it."""
+    return to_modulus_bytes(to_bytes(total), 32)
+
+
 def other_attempt(_: Coordinator) -> Changes:
     return {"attempt_nonce": digest(b"no such attempt")}
 
@@ -710,11 +716,11 @@ def start_once_more(_: Coordinator) -> Changes:
 
 def other_sum(coordinator: Coordinator) -> Changes:
     total = from_bytes(coordinator.sums[-1], 6)
-    return {"previous_sum": to_bytes(total + 1)}
+    return {"previous_sum": carried(total + 1)}
 
 
 def longer_sum(coordinator: Coordinator) -> Changes:
-    return {"previous_sum": coordinator.sums[-1] + bytes(8)}
+    return {"previous_sum": carried(from_bytes(coordinator.sums[-1], 6)) + bytes(4)}
 
 
 def lost_sum(coordinator: Coordinator) -> Changes:
@@ -770,14 +776,14 @@ def record_of_other_ends(coordinator: Coordinator) -> Changes:
 def huge_sum(coordinator: Coordinator) -> Changes:
     """A recorded sum that would carry the parameters beyond the charter's bound."""
     total = to_bytes(np.full(6, 2**45, dtype=np.int64))
-    changes = rerecorded(coordinator, sum_digest=digest(total))
-    return {**changes, "previous_sum": total}
+    coordinator.blobs[digest(total)] = total
+    return {**rerecorded(coordinator, sum_digest=digest(total)), "previous_sum": b""}
 
 
 def sum_of_another_length(coordinator: Coordinator) -> Changes:
-    total = to_bytes(np.zeros(7, dtype=np.int64))
-    changes = rerecorded(coordinator, sum_digest=digest(total))
-    return {**changes, "previous_sum": total}
+    total = np.zeros(7, dtype=np.int64)
+    changes = rerecorded(coordinator, sum_digest=digest(to_bytes(total)))
+    return {**changes, "previous_sum": carried(total)}
 
 
 def named_dropped(coordinator: Coordinator) -> Changes:
@@ -907,6 +913,26 @@ def test_a_city_that_missed_everything_replays_the_recorded_sums(
     body = second_round.sign(second_round.round_request())
     contribution_in(home.participant.answer(body))
     assert home.work.parameters[-1] == second_round.parameters
+
+
+def test_a_restarted_city_begins_at_the_state_it_kept(
+    federation: Federation,
+    company: dict[str, CitySide | PaperCity],
+    blobs: dict[bytes, bytes],
+    home: CitySide,
+) -> None:
+    rounds = STATE_EVERY + 2
+    coordinator = Coordinator(federation, charter_of(federation, rounds=rounds), company, blobs)
+    coordinator.start()
+    for _ in range(rounds - 1):
+        coordinator.complete_round()
+    for total in coordinator.sums[:STATE_EVERY]:
+        del blobs[digest(total)]
+    home.restart()
+    coordinator.start()
+    body = coordinator.sign(coordinator.round_request())
+    contribution_in(home.participant.answer(body))
+    assert home.work.parameters[-1] == coordinator.parameters
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,15 @@ from federation.documents.exchanged import RoundRequest
 from federation.documents.runs import RecordedContribution, RoundRecord
 from federation.documents.types import Document
 from federation.errors import LaborfedError, Malformed, Reason, Refused
-from federation.rounds.aggregate import State, initial_state, next_state, to_bytes
+from federation.rounds.aggregate import State, initial_state, next_state, to_bytes, to_modulus_bytes
 from node.replay import Reached, start, state_before
 
 ROUNDS = 6
+
+
+def carried(total: bytes) -> bytes:
+    """Return a recorded sum as a request carries it."""
+    return to_modulus_bytes(total, 32)
 
 
 @dataclass
@@ -78,7 +83,7 @@ class Walk:
             kind="training",
             parameters_digest=digest(to_bytes(self.states[number - 1].parameters)),
             previous_record_digest=self.records[number - 2].digest if number > 1 else b"",
-            previous_sum=self.sums[number - 2] if number > 1 else b"",
+            previous_sum=carried(self.sums[number - 2]) if number > 1 else b"",
             issued_ms=self.federation.clock(),
         )
         return replace(request, **changes)
@@ -135,9 +140,9 @@ def test_step_by_step_needs_only_what_each_request_carries(walk: Walk) -> None:
 def test_from_wherever_a_city_stands_it_gets_to_the_same_state(walk: Walk, number: int) -> None:
     """From scratch, from a state that is behind, from the right one, and from one too far ahead."""
     held = [Reached(n, s, digest(to_bytes(s.parameters))) for n, s in enumerate(walk.states)]
-    carried, fetched = walk.request(number), walk.request(number, previous_sum=b"")
+    handed, fetched = walk.request(number), walk.request(number, previous_sum=b"")
     for standing in (None, *held):
-        for request in (carried, fetched):
+        for request in (handed, fetched):
             reached = walk.before(request, standing)
             assert reached.round == number - 1
             assert same(reached, walk.states[number - 1])
@@ -163,7 +168,7 @@ def record_of_another_round(walk: Walk) -> RoundRequest:
 
 
 def other_sum(walk: Walk) -> RoundRequest:
-    return walk.request(3, previous_sum=walk.sums[2])
+    return walk.request(3, previous_sum=carried(walk.sums[2]))
 
 
 def sum_that_leads_to_the_same_parameters(walk: Walk) -> RoundRequest:
@@ -173,7 +178,7 @@ def sum_that_leads_to_the_same_parameters(walk: Walk) -> RoundRequest:
         made_up = recorded + change
         state = next_state(before, made_up, walk.terms)
         if np.array_equal(state.parameters, walk.states[2].parameters):
-            return walk.request(3, previous_sum=to_bytes(made_up))
+            return walk.request(3, previous_sum=carried(to_bytes(made_up)))
     raise AssertionError("either one unit up or one unit down stays within the shift")
 
 

@@ -35,6 +35,7 @@ from federation.rounds.aggregate import (
     next_state,
     sum_contributions,
     to_bytes,
+    to_modulus_bytes,
 )
 from federation.wire.codec import decode_document, decode_envelope
 from node.consequences import Consequences
@@ -387,7 +388,9 @@ class Coordinator:
             kind=terms.kind_of_round(self.charter.document, number),
             parameters_digest=digest(self.parameters),
             previous_record_digest=self._last_digest,
-            previous_sum=self.sums[-1] if self.sums else b"",
+            previous_sum=to_modulus_bytes(
+                self.sums[-1] if self.sums else b"", self.charter.document.privacy.modulus_bits
+            ),
             issued_ms=self.federation.clock(),
         )
         return replace(request, **changes)

@@ -279,7 +279,7 @@ documents: dict[type[Document], st.SearchStrategy[Document]] = {
         kind=kinds,
         parameters_digest=digests,
         previous_record_digest=digests,
-        previous_sum=st.integers(0, 4).flatmap(lambda n: st.binary(min_size=8 * n, max_size=8 * n)),
+        previous_sum=st.integers(0, 4).flatmap(lambda n: st.binary(min_size=4 * n, max_size=4 * n)),
         issued_ms=times,
     ),
     Contribution: contributions(),

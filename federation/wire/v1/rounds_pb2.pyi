@@ -74,7 +74,7 @@ class RoundRequest(_message.Message):
     previous_record_digest: _builtins.bytes
     """empty in the first round"""
     previous_sum: _builtins.bytes
-    """int64 little-endian; empty in the first round"""
+    """signed little-endian integers of modulus_bits; empty in the first round"""
     issued_ms: _builtins.int
     def __init__(
         self,

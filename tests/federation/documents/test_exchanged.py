@@ -35,7 +35,7 @@ CASES = [
     Broken("unknown kind", ROUND_REQUEST, {"kind": "query"}),
     Broken("no parameters", ROUND_REQUEST, {"parameters_digest": b""}),
     Broken("second round without a record", ROUND_REQUEST, {"previous_record_digest": b""}),
-    Broken("a sum of half an integer", ROUND_REQUEST, {"previous_sum": bytes(12)}),
+    Broken("a sum of half an integer", ROUND_REQUEST, {"previous_sum": bytes(6)}),
     Broken("issued beyond the calendar", ROUND_REQUEST, {"issued_ms": 2**60}),
     Broken("contribution without a charter", CONTRIBUTION, {"charter_digest": b""}),
     Broken("contribution without a nonce", CONTRIBUTION, {"attempt_nonce": b""}),

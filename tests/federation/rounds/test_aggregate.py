@@ -16,9 +16,11 @@ from federation.rounds.aggregate import (
     MOST_PRODUCT,
     State,
     from_bytes,
+    from_modulus_bytes,
     initial_state,
     next_state,
     to_bytes,
+    to_modulus_bytes,
 )
 
 TERMS = TrainingTerms(
@@ -40,6 +42,30 @@ def step_by_hand(p: int, v: int, total: int, terms: TrainingTerms) -> tuple[int,
     """The same step in Python's unbounded integers: floors of exact fractions."""
     velocity = floor(Fraction(v * terms.momentum_q16, 2**16)) + total
     return p - floor(Fraction(velocity * terms.step_numerator, 2**terms.step_shift)), velocity
+
+
+@given(
+    st.sampled_from((32, 64)).flatmap(
+        lambda bits: st.tuples(
+            st.just(bits),
+            st.lists(st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1), max_size=9),
+        )
+    )
+)
+def test_a_sum_is_carried_as_wide_as_its_modulus_and_comes_back(
+    case: tuple[int, list[int]],
+) -> None:
+    bits, values = case
+    total = to_bytes(np.array(values, dtype=np.int64))
+    carried = to_modulus_bytes(total, bits)
+    assert len(carried) == len(values) * bits // 8
+    assert from_modulus_bytes(carried, bits) == total
+
+
+def test_half_an_integer_is_no_sum() -> None:
+    with pytest.raises(Malformed) as caught:
+        from_modulus_bytes(bytes(12), 64)
+    assert caught.value.reason is Reason.OUT_OF_BOUND
 
 
 @settings(deadline=None)
