@@ -201,6 +201,11 @@ class Service:
         self._reader.join()
 
     @property
+    def pid(self) -> int:
+        """The number the system knows it by."""
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether it has not ended."""
         return self._process.poll() is None
