@@ -33,7 +33,7 @@ from node.policyfile import policy_text
 
 LENGTH = 130_000
 # codes of GB/T 2260; as many as the largest federation that is measured
-DIVISIONS = ("310000", "330100", "340100", "440300", "500100", "510100", "420100", "610100")
+DIVISIONS = ("310000", "320500", "330100", "340100", "440100", "440300", "330200", "320100")
 ADMINISTRATORS, THRESHOLD = ("admin-a", "admin-b", "admin-c"), 2
 FEDERATION, MODEL = "bench", "benchmark/echo"
 SCALE, MODULUS_BITS, EVALUATION_SCALE = 1 << 16, 32, 1 << 10

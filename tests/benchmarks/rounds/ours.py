@@ -161,4 +161,6 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app = typer.Typer(pretty_exceptions_show_locals=False)
+    app.command()(main)
+    app()
