@@ -144,16 +144,23 @@ class AcceptedDocuments:
 
     def get(self, document_digest: bytes) -> Accepted[Document] | None:
         """The accepted document with this digest (SHA-256 of its PAE), None when there is none."""
-        with self._changed, self._store.read() as connection:
-            return self._find(connection, document_digest)
+        with self._changed:
+            if (held := self._recent.get(document_digest)) is not None:
+                return held
+            with self._store.read() as connection:
+                return self._find(connection, document_digest)
 
     def wait_for(self, document_digest: bytes, timeout_s: float) -> Accepted[Document]:
         """The accepted document, waiting for the feed. Raises PeerError(DEADLINE)."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._over or self.get(document_digest) is not None, timeout_s
-            )
+        found: Accepted[Document] | None = None
+
+        def arrived() -> bool:
+            nonlocal found
             found = self.get(document_digest)
+            return self._over or found is not None
+
+        with self._changed:
+            self._changed.wait_for(arrived, timeout_s)
         if found is None:
             raise PeerError(
                 Reason.DEADLINE,

@@ -92,10 +92,11 @@ class Participant:
         """
         request: Request | None = None
         try:
-            request = self._open(body)
+            asked = self._open(body)
+            request = asked.document
             if isinstance(request, ConsentRequest):
-                return self._consent(request, digest(body))
-            return self._contribute(request, digest(body))
+                return self._consent(request, asked.digest)
+            return self._contribute(request, asked.digest)
         except (CallerError, PeerError) as error:
             return self._refuse(request, error)
         except Exception as error:  # noqa: BLE001 the boundary: no request ends this process
@@ -103,12 +104,12 @@ class Participant:
             ours = LocalError(Reason.STORAGE, OWN_FAULT)
             return self._refuse(request, error if isinstance(error, LaborfedError) else ours)
 
-    def _open(self, body: bytes) -> Request:
+    def _open(self, body: bytes) -> Accepted[Request]:
         asked = decode_envelope(body).payload_type
         kind: type[ConsentRequest] | type[RoundRequest] = RoundRequest
         if asked == PayloadType.CONSENT_REQUEST:
             kind = ConsentRequest
-        return self._documents.in_run(body, TYPE_OF[kind]).of(kind).document
+        return self._documents.in_run(body, TYPE_OF[kind]).of(kind)
 
     def _refuse(self, request: Request | None, error: LaborfedError) -> bytes:
         return self._gate.refuse(

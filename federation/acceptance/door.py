@@ -217,8 +217,7 @@ class Acceptance:
         index = accepted.leaf_index
         passed = index is not None and index < self.next_index
         steps.not_held(passed or self._held.holds(accepted.digest))  # 10
-        latest = self._held.latest_release_version()
-        steps.newer(accepted.document, self.trust, known, latest)  # 10
+        steps.newer(accepted.document, self.trust, known, self._held.latest_release_version)  # 10
 
 
 def restore_trust(pin: Pin, memberships: Iterable[tuple[bytes, int]]) -> Trust:

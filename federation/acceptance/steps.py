@@ -253,12 +253,16 @@ def not_held(held: bool) -> None:
 
 
 @step(10)
-def newer(document: Document, trust: Trust, known: Known | None, latest_release: int) -> None:
-    """Versions only grow: Stale(ROLLED_BACK), Untrusted(WRONG_PREVIOUS)."""
+def newer(
+    document: Document, trust: Trust, known: Known | None, latest_release: Callable[[], int]
+) -> None:
+    """Versions only grow: Stale(ROLLED_BACK), Untrusted(WRONG_PREVIOUS).
+
+    ``latest_release`` is asked when a release is judged, and not for anything else.
+    """
     if isinstance(document, Membership):
         check_order(trust.pin, known, document)
-    if isinstance(document, ModelRelease) and document.version <= latest_release:
+    if isinstance(document, ModelRelease) and document.version <= (latest := latest_release()):
         raise Stale(
-            Reason.ROLLED_BACK,
-            f"release {document.version}, but {latest_release} is already known",
+            Reason.ROLLED_BACK, f"release {document.version}, but {latest} is already known"
         )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -112,6 +113,7 @@ def check_request(der: bytes) -> x509.CertificateSigningRequest:
     return request
 
 
+@lru_cache(maxsize=1024)  # who a stream belongs to is asked anew whenever the log grows
 def load_certificate(pem: bytes) -> x509.Certificate:
     """Return the first certificate of a PEM chain; Malformed(INVALID_DOCUMENT) when there is none.
 

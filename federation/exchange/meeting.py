@@ -3,7 +3,9 @@
 Knows membership, log and mailbox through their own doors; must not know gRPC or files.
 """
 
+import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from cryptography import x509
 
@@ -30,6 +32,19 @@ from federation.log.checkpoint import split_note
 from federation.publication import Publisher
 from federation.wire.codec import decode_document, decode_envelope
 
+# Proven entries held for other readers, and how long: well below the bound on a head's age.
+MOST_PROVEN = 16
+LONGEST_PROVEN_MS = 60_000
+
+
+@dataclass(frozen=True)
+class _Proven:
+    """An entry with its proof, the size of its checkpoint, and when it was made."""
+
+    bundle: Bundle
+    size: int
+    made_ms: int
+
 
 class Meeting:
     """The meeting point's state. Safe to share between the event loop and threads."""
@@ -49,6 +64,8 @@ class Meeting:
         self._invitations = invitations
         self._clock_ms = clock_ms
         self._publisher: Publisher | None = None
+        self._proving = threading.Lock()
+        self._proven: dict[tuple[int, int], _Proven] = {}
 
     def stand(self, publisher: Publisher) -> None:
         """Open the doors: from now on membership tells who may come in."""
@@ -127,6 +144,14 @@ class Meeting:
 
         Stale(ROLLED_BACK) when the reader has seen more than this log holds.
         """
+        # readers who are up to date all ask for the same proof within a moment
+        with self._proving:
+            found = self._proven.get((index, kept_size))
+            if found is None or self._clock_ms() - found.made_ms > LONGEST_PROVEN_MS:
+                found = self._prove(index, kept_size)
+            return None if found is None else (found.bundle, found.size)
+
+    def _prove(self, index: int, kept_size: int) -> "_Proven | None":
         publisher = self.publisher
         size = publisher.size
         if max(index, kept_size) > size:
@@ -137,7 +162,11 @@ class Meeting:
         if index == size:
             return None
         bundle = publisher.bundle_for(index, kept_size)
-        return bundle, _size_of(bundle.checkpoint)
+        proven = _Proven(bundle, _size_of(bundle.checkpoint), self._clock_ms())
+        self._proven[index, kept_size] = proven
+        if len(self._proven) > MOST_PROVEN:
+            del self._proven[next(iter(self._proven))]
+        return proven
 
     def issue(self, holder: HasPublicKey, division: str) -> bytes:
         """Return a fresh PEM certificate of an admitted city."""
