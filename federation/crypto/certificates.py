@@ -24,6 +24,8 @@ from federation.crypto import keyfile
 from federation.crypto.keys import digest
 from federation.errors import Malformed, Misconfigured, Reason, Untrusted
 
+# Whose a stream is, is asked anew whenever the log grows: each certificate is read once.
+_remembered = lru_cache(maxsize=1024)
 LIFETIME = timedelta(days=7)  # of server and city certificates, both renewed at half of it
 AUTHORITY_LIFETIME = timedelta(days=3650)
 # A certificate is valid this long before its issuer's clock, for cities whose clock is behind.
@@ -82,6 +84,7 @@ def tls_key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
+@_remembered
 def tls_key_digest(holder: HasPublicKey) -> bytes:
     """Return SHA-256 of the DER SubjectPublicKeyInfo, 32 bytes: how membership names a TLS key."""
     spki = holder.public_key().public_bytes(
@@ -113,7 +116,7 @@ def check_request(der: bytes) -> x509.CertificateSigningRequest:
     return request
 
 
-@lru_cache(maxsize=1024)  # who a stream belongs to is asked anew whenever the log grows
+@_remembered
 def load_certificate(pem: bytes) -> x509.Certificate:
     """Return the first certificate of a PEM chain; Malformed(INVALID_DOCUMENT) when there is none.
 
@@ -127,6 +130,7 @@ def load_certificate(pem: bytes) -> x509.Certificate:
     return certificate
 
 
+@_remembered
 def role_of(certificate: x509.Certificate) -> Role:
     """Return what the authority issued it for; Untrusted(TLS_IDENTITY) when it does not say."""
     units = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
