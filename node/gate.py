@@ -237,11 +237,12 @@ class Gate:
     def _once(
         self, connection: Connection, question: Question, request_digest: bytes, envelope: bytes
     ) -> bytes:
-        if answers.committed_answer(connection, question, request_digest) is not None:
-            raise Refused(Reason.ANSWERED, "this request was answered meanwhile")
-        return answers.commit_answer(
+        committed = answers.commit_answer(
             connection, question, request_digest, envelope, at_ms=self._clock_ms()
         )
+        if committed is not envelope:
+            raise Refused(Reason.ANSWERED, "this request was answered meanwhile")
+        return committed
 
 
 def _unpaid() -> Refused:

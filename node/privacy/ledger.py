@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Row, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, Row, RowMapping, bindparam, func, insert, select, update
 
 from federation.errors import Reason, Refused
 from federation.privacy.accounting import compose
@@ -18,6 +18,34 @@ from node.store.schema import budget_events, budget_reservations, budget_touches
 
 # What events are spent on whose attempt nobody remembers.
 FORGOTTEN = bytes(32)
+
+# Built once: every answer of a round passes here, and building a statement costs more than running
+# it.
+_touched_so_far = (
+    select(func.count())
+    .where(
+        budget_touches.c.charter_digest == budget_events.c.charter_digest,
+        budget_touches.c.kind == budget_events.c.kind,
+    )
+    .scalar_subquery()
+)
+_SPENDING = select(
+    budget_events, budget_reservations.c.closed, _touched_so_far.label("touched")
+).join(budget_reservations)
+_STANDING = select(
+    budget_events.c["count"], budget_reservations.c.closed, _touched_so_far.label("touched")
+).where(
+    budget_events.c.charter_digest == budget_reservations.c.charter_digest,
+    budget_events.c.charter_digest == bindparam("charter_digest"),
+    budget_events.c.kind == bindparam("kind"),
+)
+_TOUCH = insert(budget_touches)
+_TOUCH_OF = select(budget_touches.c.touch_id).where(
+    *(
+        budget_touches.c[name] == bindparam(name)
+        for name in ("charter_digest", "kind", "attempt", "round")
+    )
+)
 
 
 def year_of(at_ms: int) -> int:
@@ -121,23 +149,19 @@ def touch(
     found = touch_of(connection, charter_digest, kind, attempt, round_number)
     if found is not None:
         return found
-    reservation = _reservation(connection, charter_digest)
-    count = _reserved_count(connection, charter_digest, kind)
-    if reservation is None or count is None:
+    wanted = {"charter_digest": charter_digest, "kind": kind}
+    standing = connection.execute(_STANDING, wanted).one_or_none()
+    if standing is None:
         raise Refused(Reason.CHARTER_UNKNOWN, f"no budget is reserved for {kind} of this charter")
-    if reservation.closed:
+    if standing.closed:
         raise Refused(Reason.CHARTER_CLOSED, "this charter's budget was closed")
-    if _touched(connection, charter_digest).get(kind, 0) >= count:
+    if standing.touched >= standing.count:
         raise Refused(
-            Reason.REPEATS_EXHAUSTED, f"all {count} reserved answers of kind {kind} are spent"
+            Reason.REPEATS_EXHAUSTED,
+            f"all {standing.count} reserved answers of kind {kind} are spent",
         )
-    row = {
-        "charter_digest": charter_digest,
-        "kind": kind,
-        "attempt": attempt,
-        "round": round_number,
-    }
-    return int(connection.execute(insert(budget_touches).values(**row)).lastrowid)
+    row = {**wanted, "attempt": attempt, "round": round_number}
+    return int(connection.execute(_TOUCH, row).lastrowid)
 
 
 def touch_of(
@@ -145,12 +169,13 @@ def touch_of(
 ) -> int | None:
     """The number of the touch that paid for (attempt, round), None when nothing was spent on it."""
     number: int | None = connection.scalar(
-        select(budget_touches.c.touch_id).where(
-            budget_touches.c.charter_digest == charter_digest,
-            budget_touches.c.kind == kind,
-            budget_touches.c.attempt == attempt,
-            budget_touches.c.round == round_number,
-        )
+        _TOUCH_OF,
+        {
+            "charter_digest": charter_digest,
+            "kind": kind,
+            "attempt": attempt,
+            "round": round_number,
+        },
     )
     return number
 
@@ -219,14 +244,6 @@ def _reservation(connection: Connection, charter_digest: bytes) -> Row[int, bool
     ).one_or_none()
 
 
-def _reserved_count(connection: Connection, charter_digest: bytes, kind: str) -> int | None:
-    query = select(budget_events.c["count"]).where(
-        budget_events.c.charter_digest == charter_digest, budget_events.c.kind == kind
-    )
-    count: int | None = connection.scalar(query)
-    return count
-
-
 def _touched(connection: Connection, charter_digest: bytes) -> dict[str, int]:
     rows = connection.execute(
         select(budget_touches.c.kind, func.count())
@@ -246,19 +263,7 @@ def _spent(connection: Connection, year: int) -> list[Event]:
 
 
 def _events(connection: Connection, year: int, *, only_spent: bool) -> list[Event]:
-    touched = (
-        select(func.count())
-        .where(
-            budget_touches.c.charter_digest == budget_events.c.charter_digest,
-            budget_touches.c.kind == budget_events.c.kind,
-        )
-        .scalar_subquery()
-    )
-    rows = connection.execute(
-        select(budget_events, budget_reservations.c.closed, touched.label("touched"))
-        .join(budget_reservations)
-        .where(budget_reservations.c.year == year)
-    )
+    rows = connection.execute(_SPENDING.where(budget_reservations.c.year == year))
     return list(_counted(rows.mappings(), only_spent))
 
 

@@ -5,10 +5,15 @@ This file must not know what an answer holds or how it was made.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from federation.errors import Reason, Refused
 from node.store.schema import answers
+
+_ANSWER = select(answers.c.answer, answers.c.request_digest).where(
+    *(answers.c[name] == bindparam(name) for name in ("attempt", "round", "kind"))
+)
+_COMMIT = insert(answers)
 
 
 @dataclass(frozen=True)
@@ -27,13 +32,7 @@ def committed_answer(
 
     Raises Refused(ANSWERED) when the question was answered to a different request.
     """
-    row = connection.execute(
-        select(answers.c.answer, answers.c.request_digest).where(
-            answers.c.attempt == question.attempt,
-            answers.c.round == question.round,
-            answers.c.kind == question.kind,
-        )
-    ).one_or_none()
+    row = connection.execute(_ANSWER, vars(question)).one_or_none()
     if row is None:
         return None
     if row.request_digest != request_digest:
@@ -55,9 +54,6 @@ def commit_answer(
     stored = committed_answer(connection, question, request_digest)
     if stored is not None:
         return stored
-    connection.execute(
-        insert(answers).values(
-            **vars(question), request_digest=request_digest, answer=answer, committed_ms=at_ms
-        )
-    )
+    row = {"request_digest": request_digest, "answer": answer, "committed_ms": at_ms}
+    connection.execute(_COMMIT, {**vars(question), **row})
     return answer

@@ -5,7 +5,7 @@ Only what passed the acceptance table is handed in; this file checks uniqueness,
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, Select, func, insert, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from federation.errors import Reason, StorageFault
@@ -13,6 +13,7 @@ from node.store import cells
 from node.store.schema import documents, refusals
 
 CHECKPOINT = "log/checkpoint"
+_REPLAYED = select(documents.c.digest).where(documents.c.replay_identity == bindparam("identity"))
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,7 @@ def by_digest(connection: Connection, digest: bytes) -> StoredDocument | None:
 
 def is_replayed(connection: Connection, replay_identity: bytes) -> bool:
     """Whether a document with this identity (signatures excluded) is held."""
-    query = select(documents.c.digest).where(documents.c.replay_identity == replay_identity)
-    return connection.execute(query).first() is not None
+    return connection.scalar(_REPLAYED, {"identity": replay_identity}) is not None
 
 
 def of_type(connection: Connection, payload_type: str, since: int = 0) -> list[StoredDocument]:

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, func, insert, select
 from node.records import Grade
 from node.store.schema import egress
 
+_RECORD = insert(egress)
+
 
 @dataclass(frozen=True)
 class Departure:
@@ -27,7 +29,7 @@ class Departure:
 
 def record(connection: Connection, departure: Departure) -> int:
     """Add an entry and return its number; numbers only grow."""
-    result = connection.execute(insert(egress).values(**vars(departure)))
+    result = connection.execute(_RECORD, vars(departure))
     return int(result.lastrowid)
 
 

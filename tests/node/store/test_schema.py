@@ -8,6 +8,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, insert, inspect, text
 
 from federation.errors import Misconfigured, Reason, StorageFault
+from federation.wal import LONGEST_PAGES
 from node.records import RECORDS, Grade, columns, grade_of
 from node.store.engine import Store, open_store
 from node.store.migrations import migrate
@@ -92,7 +93,7 @@ def test_migrating_twice_changes_nothing(store: Store) -> None:
         ("foreign_keys", 1),
         ("busy_timeout", 15_000),
         ("secure_delete", 1),
-        ("wal_autocheckpoint", 1000),
+        ("wal_autocheckpoint", LONGEST_PAGES),
     ],
 )
 def test_every_connection_is_durable_and_strict(store: Store, pragma: str, value: object) -> None:
