@@ -30,6 +30,7 @@ from node.connection import Connection
 from node.consequences import Consequences
 from node.contribution import Figures, Noise
 from node.documents import AcceptedDocuments
+from node.foresight import Foresight
 from node.gate import Gate
 from node.identity import Association, Home, Identity, open_home
 from node.lock import claimed
@@ -142,7 +143,9 @@ async def attend(
             jitter=random.Random(),  # noqa: S311 spreads reconnections, keeps no secret
             interceptors=interceptors,
         )
-        participant = participant_of(node, connection, parts)
+        gate = gate_of(node)
+        node.documents.subscribe(Foresight(gate, threads, node.clock_ms))
+        participant = participant_of(node, connection, gate, parts)
         app = client_app.client_app(participant.answer)
         answer = partial(client_app.invoke, app, node.identity.division)
         stopping = asyncio.create_task(stop.wait())
@@ -169,16 +172,24 @@ async def _first_end(stopping: "asyncio.Task[bool]", *work: "asyncio.Task[None]"
             task.result()
 
 
-def participant_of(node: Node, connection: Connection, parts: Parts) -> Participant:
-    """Return what answers requests for this city."""
+def gate_of(node: Node) -> Gate:
+    """Return this city's only way out."""
     policy = partial(load_policy, node.home.policy)
     policy()  # one that cannot be read stops the start
-    division, fetch = node.identity.division, connection.fetch_blob
+    identity = node.identity
+    return Gate(node.store, identity.signing, identity.division, policy, node.clock_ms)
+
+
+def participant_of(
+    node: Node, connection: Connection, gate: Gate, parts: Parts = Parts()
+) -> Participant:
+    """Return what answers requests for this city."""
+    fetch = connection.fetch_blob
     return Participant(
-        city=division,
+        city=node.identity.division,
         store=node.store,
         documents=node.documents,
-        gate=Gate(node.store, node.identity.signing, division, policy, node.clock_ms),
+        gate=gate,
         figures=Figures(node.store, parts.work(node), parts.noise, fetch),
         fetch_blob=fetch,
         clock_ms=node.clock_ms,

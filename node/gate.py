@@ -99,6 +99,16 @@ class Gate:
         with self._store.read() as connection:
             return answers.committed_answer(connection, question, request_digest)
 
+    def foresee(self, charter: Accepted[Charter]) -> None:
+        """Compose what a charter would cost, so that its consent finds it composed already.
+
+        Loading the accountant and composing take seconds at first; a charter is logged before its
+        run begins. Changes nothing; raises StorageFault and what reading the policy raises.
+        """
+        _cost(charter.document)
+        with self._store.read() as connection:
+            self._year_after(connection, self._policy(), charter)
+
     def consent(self, charter: Accepted[Charter], consent: Consent, request_digest: bytes) -> bytes:
         """Ask policy, reserve the whole charter's budget and let the consent out.
 
@@ -107,7 +117,7 @@ class Gate:
         """
         policy = self._policy()
         # composing takes most of a second the first time: not under the store's write lock
-        cost = compose(charter_events(charter.document).values(), charter.document.privacy.delta)
+        cost = _cost(charter.document)
         with self._store.write() as connection:
             decision = self._decide(connection, policy, charter, cost)
             if decision.verdict is Verdict.ACCEPT:
@@ -175,18 +185,23 @@ class Gate:
     ) -> Decision:
         now_ms = self._clock_ms()
         person = runs.person_decision(connection, charter.digest)
-        after = ledger.year_after(
-            connection,
-            charter.digest,
-            year=ledger.year_of(now_ms),
-            events=charter_events(charter.document),
-            delta=policy.budget.delta,
-        )
+        after = self._year_after(connection, policy, charter)
         state = None if person is None else person.state
         decision = decide(policy, Case(charter.document, cost, after, now_ms, state))
         if decision.verdict is Verdict.ASK:
             runs.ask_person(connection, charter.digest, now_ms)
         return decision
+
+    def _year_after(
+        self, connection: Connection, policy: Policy, charter: Accepted[Charter]
+    ) -> float:
+        return ledger.year_after(
+            connection,
+            charter.digest,
+            year=ledger.year_of(self._clock_ms()),
+            events=charter_events(charter.document),
+            delta=policy.budget.delta,
+        )
 
     def _reserve(self, connection: Connection, policy: Policy, charter: Accepted[Charter]) -> None:
         ledger.reserve(
@@ -243,6 +258,10 @@ class Gate:
         if committed is not envelope:
             raise Refused(Reason.ANSWERED, "this request was answered meanwhile")
         return committed
+
+
+def _cost(charter: Charter) -> float:
+    return compose(charter_events(charter).values(), charter.privacy.delta)
 
 
 def _unpaid() -> Refused:
