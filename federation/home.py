@@ -23,6 +23,7 @@ from federation.errors import Misconfigured, Reason
 from federation.exchange.database import open_database
 from federation.log.store import create_log
 from federation.rounds.store import open_run_store
+from federation.watch.settings import LogLevel, MetricsAddress
 
 # A Unix socket's path has 108 bytes including the closing zero (unix(7), sun_path).
 MAX_SOCKET_PATH = 107
@@ -53,6 +54,7 @@ class Configuration(BaseModel):
 
     ``address`` is what cities dial, ``listen`` what the port is bound to (both host:port);
     ``hosts`` are the DNS names and IP addresses of its certificate; cities check the first.
+    ``metrics``: host:port of the scrape endpoint, none when empty.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -62,6 +64,8 @@ class Configuration(BaseModel):
     address: _Address
     listen: _Address
     hosts: Annotated[list[_Host], Field(min_length=1)]
+    metrics: MetricsAddress = ""
+    log_level: LogLevel = "info"
 
     @classmethod
     def checked(cls, values: Mapping[str, object], source: str) -> "Configuration":

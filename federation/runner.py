@@ -14,6 +14,7 @@ from federation.acceptance import Accepted
 from federation.documents.charter import Charter
 from federation.errors import CallerError, Reason, Refused
 from federation.rounds.events import Report
+from federation.watch import eventlog
 
 Conduct = Callable[[Accepted[Charter], Report, "Future[None]"], object]
 
@@ -88,6 +89,6 @@ class Runner:
 def _log(charter_digest: bytes, error: Exception) -> None:
     log = structlog.get_logger().bind(charter=charter_digest.hex())
     if isinstance(error, CallerError):
-        log.warning("run_refused", reason=error.reason, sentence=error.message)
+        log.warning("run_refused", **eventlog.said_of(error))
     else:
-        log.error("run_failed", exc_info=error)
+        log.error("run_failed", **eventlog.traced(error))

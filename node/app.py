@@ -1,14 +1,11 @@
 """The serving process of one city, put together: store, documents, participant, connection.
 
-Lives here: assembly, the clock, signals and the log's form. Must not know: what a part can do for
-itself.
+Lives here: assembly, the clock and signals. Must not know: what a part can do for itself.
 """
 
 import asyncio
-import logging
 import random
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +22,7 @@ from federation.acceptance import Limits
 from federation.documents.charter import Charter
 from federation.errors import Misconfigured, Reason, StorageFault
 from federation.wal import keep_folding
+from federation.watch import eventlog
 from node import client_app
 from node.connection import Connection
 from node.consequences import Consequences
@@ -205,7 +203,7 @@ async def keep_house(node: Node) -> None:
         try:
             await asyncio.to_thread(close_overdue, node)
         except StorageFault as fault:
-            _warn("housekeeping_failed", fault)
+            structlog.get_logger().warning("housekeeping_failed", **eventlog.said_of(fault))
         await asyncio.sleep(HOUSEKEEPING_S)
 
 
@@ -247,19 +245,15 @@ class PresenceNotes:
             with self._node.store.write() as connection:
                 keep_presence(connection, presence, self._node.clock_ms())
         except StorageFault as fault:
-            _warn("presence_not_kept", fault)
+            structlog.get_logger().warning("presence_not_kept", **eventlog.said_of(fault))
         else:
             self._kept = presence
 
 
-def _warn(event: str, fault: StorageFault) -> None:
-    structlog.get_logger().warning(event, reason=fault.reason, sentence=fault.message)
-
-
-def serve(path: Path, say: Say) -> None:
+def serve(path: Path, say: Say, log_format: eventlog.LogFormat | None = None) -> None:
     """Serve the home at ``path`` until SIGTERM or SIGINT; raises what :func:`open_node` raises."""
     home = open_home(path)
-    configure_log(home.config.log_level)
+    eventlog.configure(home.config.log_level, log_format)
     with open_node(home) as node:
         asyncio.run(_until_signalled(node, say))
 
@@ -269,18 +263,4 @@ async def _until_signalled(node: Node, say: Say) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await attend(node, say, stop)
-    structlog.get_logger().info("stopped", division=node.identity.division)
-
-
-def configure_log(level: str) -> None:
-    """Write events as JSON lines to standard error; no event carries personal data."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    structlog.get_logger().info("stopped", city=node.identity.division)

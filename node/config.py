@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from federation.codes import divisions
 from federation.errors import Misconfigured, Reason
+from federation.watch.settings import LogLevel, MetricsAddress
 
 FILE = "node.toml"
 
@@ -55,7 +56,10 @@ class Portal(Settings):
 
 
 class NodeConfig(Settings):
-    """One city's node. ``clock_skew_s``: how far other clocks may be off, seconds."""
+    """One city's node. ``clock_skew_s``: how far other clocks may be off, seconds.
+
+    ``metrics``: host:port of the scrape endpoint, none when empty.
+    """
 
     division: Annotated[str, AfterValidator(_known_division)]
     name: Annotated[str, Field(min_length=1, max_length=100)]
@@ -63,7 +67,8 @@ class NodeConfig(Settings):
     paths: Paths = Paths()
     portal: Portal = Portal()
     clock_skew_s: Annotated[int, Field(ge=0, le=3_600)] = 120
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: LogLevel = "info"
+    metrics: MetricsAddress = ""
 
     def locate(self, home: Path, name: Literal["database", "keys", "policy", "imports"]) -> Path:
         """The absolute place of one of :class:`Paths`."""

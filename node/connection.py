@@ -16,6 +16,7 @@ import structlog
 from federation.crypto import certificates
 from federation.errors import LaborfedError, Misconfigured, PeerError, Reason
 from federation.exchange.client import ExchangeClient
+from federation.watch import eventlog
 from node.documents import AcceptedDocuments
 from node.enrolment import checked_certificate
 from node.identity import Association, Home, Identity
@@ -78,7 +79,7 @@ class Connection:
         self._interceptors = interceptors
         self._client: ExchangeClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._log = structlog.get_logger().bind(division=identity.division)
+        self._log = structlog.get_logger().bind(city=identity.division)
 
     async def run(self, answer: Answer) -> None:
         """Attend until cancelled, session after session; returns only when the log is broken."""
@@ -105,7 +106,7 @@ class Connection:
     def _note(self, error: LaborfedError) -> None:
         if error.reason is Reason.ROLLED_BACK:
             self._documents.suspect(f"the coordinator's log is behind this node's: {error.message}")
-        self._log.warning("coordinator_away", reason=error.reason, sentence=error.message)
+        self._log.warning("coordinator_away", **eventlog.said_of(error))
         self._report(Presence(State.AWAY, error.reason, error.message))
 
     async def _session(self, answer: Answer) -> None:
@@ -157,7 +158,7 @@ class Connection:
         try:
             pem = checked_certificate(await client.renew(request), self._identity)
         except LaborfedError as error:
-            self._log.warning("renewal_failed", reason=error.reason, sentence=error.message)
+            self._log.warning("renewal_failed", **eventlog.said_of(error))
             return
         self._home.save_certificate(pem)
         self._log.info("certificate_renewed")

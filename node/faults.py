@@ -1,14 +1,14 @@
 """What is said of a failed answer: to the other side, and to this city's operator.
 
-Lives here: the words alone. Must not know: requests, records, or who carries a refusal. What an
-exception from elsewhere says may quote a record, so neither side ever reads it.
+Lives here: the words alone. Must not know: records, how a request is answered, or who carries a
+refusal. What an exception from elsewhere says may quote a record, so neither side ever reads it.
 """
-
-import traceback
 
 import structlog
 
+from federation.documents.exchanged import ConsentRequest, RoundRequest
 from federation.errors import CallerError, LaborfedError, PeerError
+from federation.watch import eventlog
 
 MOST_TOLD = 1024  # characters that a refusal holds
 # Said instead of anything that a fault of this node's own machinery would say.
@@ -25,13 +25,11 @@ def sentence_for_peer(error: LaborfedError) -> str:
     return printable[:MOST_TOLD] or OWN_FAULT
 
 
-def log_fault(error: Exception) -> None:
-    """Tell the operator what failed and where: its kind, its place, and no words but ours."""
-    cause = error.__cause__ or error
-    at = traceback.extract_tb(cause.__traceback__)[-1]
-    structlog.get_logger().error(
-        "answer_failed",
-        sentence=error.message if isinstance(error, LaborfedError) else OWN_FAULT,
-        fault=type(cause).__name__,
-        at=f"{at.filename}:{at.lineno}",
-    )
+def log_fault(error: Exception, request: ConsentRequest | RoundRequest | None) -> None:
+    """Tell the operator what failed, where and on what: its kind, its place, no words but ours."""
+    log = structlog.get_logger()
+    if request is not None:
+        log = log.bind(charter=request.charter_digest.hex())
+    if isinstance(request, RoundRequest):
+        log = log.bind(round=request.round)
+    log.error("answer_failed", **eventlog.traced(error))

@@ -100,7 +100,7 @@ class Participant:
         except (CallerError, PeerError) as error:
             return self._refuse(request, error)
         except Exception as error:  # noqa: BLE001 the boundary: no request ends this process
-            log_fault(error)
+            log_fault(error, request)
             ours = LocalError(Reason.STORAGE, OWN_FAULT)
             return self._refuse(request, error if isinstance(error, LaborfedError) else ours)
 

@@ -12,14 +12,15 @@ from pathlib import Path
 from deploy.study.capture import Recorder, recording_interceptors
 from federation.errors import LaborfedError
 from federation.terminal import complain, say
-from node.app import Node, attend, configure_log, open_node
+from federation.watch import eventlog
+from node.app import Node, attend, open_node
 from node.identity import open_home
 
 
 def serve(home: Path, recording: Path) -> None:
     """Serve a home until SIGTERM or SIGINT; raises what :func:`node.app.open_node` raises."""
     place = open_home(home)
-    configure_log(place.config.log_level)
+    eventlog.configure(place.config.log_level)
     recorder = Recorder(recording)
     try:
         with open_node(place) as node:

@@ -1,15 +1,13 @@
 """Serving, auditing and reading the log.
 
-Lives here: the process around the coordinator: its log lines, ready line and signals. Must not
-know: what it serves.
+Lives here: the process around the coordinator: its ready line and signals. Must not know: what it
+serves.
 """
 
 import asyncio
-import logging
 import signal
 import sys
 from contextlib import closing
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -29,16 +27,11 @@ from federation.log.store import LogStore
 from federation.readable import lines_of
 from federation.rounds.store import RunStore
 from federation.terminal import time_text
+from federation.watch import eventlog
+from federation.watch.eventlog import LogFormat
 from federation.wire.codec import decode_envelope
 
 log = group("The transparency log.")
-
-
-class LogFormat(StrEnum):
-    """How serve writes its log."""
-
-    JSON = "json"
-    CONSOLE = "console"
 
 
 def serve(
@@ -51,9 +44,9 @@ def serve(
 
     Prints address and authority on stdout, then `ready`. Nothing personal is ever logged.
     """
-    chosen = log_format or (LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON)
-    configure_logging(chosen)
-    with open_coordinator(Home(home)) as coordinator:
+    place = Home(home)
+    eventlog.configure(place.configuration().log_level, log_format)
+    with open_coordinator(place) as coordinator:
         asyncio.run(_serve(coordinator))
 
 
@@ -75,26 +68,6 @@ async def _serve(coordinator: Coordinator) -> None:
         structlog.get_logger().info("serving", address=listening)
         await stopping.wait()
         structlog.get_logger().info("stopping")
-
-
-def configure_logging(log_format: LogFormat) -> None:
-    """Write structured events, one line each, to stderr."""
-    render = (
-        structlog.processors.JSONRenderer()
-        if log_format is LogFormat.JSON
-        else structlog.dev.ConsoleRenderer()
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            render,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 def audit(

@@ -17,6 +17,7 @@ from cryptography import x509
 from federation import errors
 from federation.crypto.certificates import load_certificate
 from federation.errors import LaborfedError, LocalError, PeerError, Reason, TooLarge, Untrusted
+from federation.watch import eventlog
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 UNARY_DEADLINE_S = 30.0
@@ -187,7 +188,7 @@ class ErrorTranslation(grpc.aio.ServerInterceptor):
     ) -> NoReturn:
         code, details, metadata = to_status(error, reveal=self._reveal)
         if code is grpc.StatusCode.INTERNAL:
-            structlog.get_logger().error("call_failed", exc_info=error)
+            structlog.get_logger().error("call_failed", **eventlog.traced(error))
         await context.abort(code, details, metadata)
 
 

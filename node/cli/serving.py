@@ -5,25 +5,34 @@ Must not know: what is served, or how a state comes about.
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Annotated
+
+import typer
 
 from federation.terminal import say, time_text
+from federation.watch.eventlog import LogFormat
 from node.cli.common import SHOWN_DIGITS, AsJson, HomeOption, now_ms, opened, say_json
 from node.identity import open_home
 from node.status import Status, gather
 from node.store import documents, feed, runs
 
 
-def serve(home: HomeOption) -> None:
+def serve(
+    home: HomeOption,
+    log_format: Annotated[
+        LogFormat | None, typer.Option(help="On stderr; console on a terminal if left out.")
+    ] = None,
+) -> None:
     """Attend the federation until SIGTERM or SIGINT: follow its log, answer its runs.
 
     Prints a `ready` line on stdout whenever the node's standing with the coordinator changes;
-    events go to stderr as JSON lines. Nothing personal is ever logged. One process serves a home.
+    events go to stderr, one line each. Nothing personal is ever logged. One process serves a home.
     """
     open_home(home)
     # the whole run-time is loaded here and not before: every other command starts sooner
     from node import app  # noqa: PLC0415
 
-    app.serve(home, say)
+    app.serve(home, say, log_format)
 
 
 def status(home: HomeOption, as_json: AsJson = False) -> None:

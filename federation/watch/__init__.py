@@ -1,0 +1,1 @@
+"""Seeing how a program fares: its event log, its figures, its readiness, its doctor."""

@@ -1,0 +1,1 @@
+"""Seeing how one city's node fares; nothing here is derived from a record."""
