@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from federation import founding
 from federation.acceptance import Accepted
@@ -26,7 +27,7 @@ from federation.crypto.certificates import (
 )
 from federation.documents.charter import Charter
 from federation.documents.runs import Closure
-from federation.errors import Reason, Refused
+from federation.errors import Reason, Refused, StorageFault
 from federation.exchange.blobs import BlobStore
 from federation.exchange.database import open_database
 from federation.exchange.feed import HeadSignal
@@ -44,6 +45,19 @@ from federation.rounds.events import Report
 from federation.rounds.store import RunStore, open_run_store
 from federation.runner import Runner
 from federation.wal import keep_folding
+from federation.watch.calls import CallMeasures
+from federation.watch.coordinator import (
+    MEASURES,
+    TimedLog,
+    Timings,
+    Watched,
+    observed,
+    readiness,
+)
+from federation.watch.health import HealthKeeper
+from federation.watch.listener import listening
+from federation.watch.measures import StateCollector
+from federation.watch.readiness import Readiness
 from federation.wire.channel import Identity, server_credentials
 
 GRACE_S = 3.0  # calls in flight may end within it when the coordinator stops
@@ -87,6 +101,8 @@ class Coordinator:
     log: LogStore
     runs: RunStore
     meeting: Meeting
+    registry: CollectorRegistry
+    timings: Timings
 
     def submit(self, envelope: bytes, blobs: Sequence[bytes]) -> Bundle:
         """Log a signed document; the first one founds the federation.
@@ -134,7 +150,9 @@ def open_coordinator(home: Home) -> Iterator[Coordinator]:
     """
     with home.exclusive():
         configuration, keys = home.configuration(), home.keys()
-        log = LogStore(home.log_file)
+        registry = CollectorRegistry()
+        timings = Timings(registry)
+        log = TimedLog(home.log_file, timings)
         engine = open_database(home.exchange_file)
         meeting = Meeting(
             authority=keys.authority,
@@ -148,7 +166,7 @@ def open_coordinator(home: Home) -> Iterator[Coordinator]:
             meeting.stand(publisher)
         runs = open_run_store(home.runs_file)
         try:
-            yield Coordinator(home, configuration, keys, log, runs, meeting)
+            yield Coordinator(home, configuration, keys, log, runs, meeting, registry, timings)
         finally:
             log.close()
             engine.dispose()
@@ -172,24 +190,34 @@ def reading(home: Home) -> Iterator[Publisher]:
 
 @asynccontextmanager
 async def serving(coordinator: Coordinator) -> AsyncIterator[ExchangeServer]:
-    """Serve the exchange port and the control socket inside the block."""
+    """Serve the exchange port, the control socket and, if configured, figures inside the block."""
     meeting, keys = coordinator.meeting, coordinator.keys
     socket = coordinator.home.socket  # before anything listens: the path may be too long
     signal = HeadSignal(asyncio.get_running_loop())
     identity = ServerIdentity(keys.authority, coordinator.configuration.hosts)
     credentials = server_credentials(keys.authority.pem, identity.current, identity.renewed)
-    exchange = await start_server(meeting, signal, coordinator.configuration.listen, credentials)
+    ready = readiness(meeting, coordinator.log, coordinator.runs)
+    keeper = HealthKeeper(ready)
+    calls = CallMeasures(coordinator.registry, keeper.stir)
+    exchange = await start_server(
+        meeting, signal, coordinator.configuration.listen, credentials, (calls,)
+    )
+    keeper.announce_to(exchange.set_serving)
 
     async def stand(publisher: Publisher) -> None:
         publisher.subscribe(lambda _: signal.notify())
-        await exchange.set_serving(True)
+        await keeper.refresh()
 
     one_at_a_time = asyncio.Lock()  # a federation is founded once
 
     async def submit(envelope: bytes, blobs: Sequence[bytes]) -> Bundle:
         async with one_at_a_time:
             stood = meeting.stands
-            bundle = await asyncio.to_thread(coordinator.submit, envelope, blobs)
+            try:
+                bundle = await asyncio.to_thread(coordinator.submit, envelope, blobs)
+            except StorageFault:
+                keeper.stir()
+                raise
             if not stood:
                 await stand(meeting.publisher)
         structlog.get_logger().info("submitted", leaf_index=bundle.leaf_index)
@@ -197,12 +225,32 @@ async def serving(coordinator: Coordinator) -> AsyncIterator[ExchangeServer]:
 
     if meeting.stands:
         await stand(meeting.publisher)
-    service = ControlService(submit, coordinator.find_charter, Runner(coordinator.conduct))
-    control = await start_control(socket, service)
-    folding = asyncio.create_task(keep_folding(coordinator.home.databases))
+    runner = Runner(observed(coordinator.conduct, coordinator.timings, keeper.stir))
+    control = await start_control(socket, ControlService(submit, coordinator.find_charter, runner))
+    keeping = [
+        asyncio.create_task(keeper.run()),
+        asyncio.create_task(ready.keep_beating()),
+        asyncio.create_task(keep_folding(coordinator.home.databases)),
+    ]
+    _show_figures(coordinator, runner, identity, ready)
     try:
-        yield exchange
+        with listening(coordinator.configuration.metrics, coordinator.registry, ready):
+            yield exchange
     finally:
-        folding.cancel()
+        for task in keeping:
+            task.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
         await control.stop(0)
         await exchange.stop(GRACE_S)
+
+
+def _show_figures(
+    coordinator: Coordinator, runner: Runner, identity: ServerIdentity, ready: Readiness
+) -> None:
+    watched = Watched(
+        *(coordinator.home, coordinator.log, coordinator.runs, coordinator.meeting, ready),
+        active_run=lambda: runner.active,
+        server_certificate=lambda: load_certificate(identity.current[1]),
+        authority=coordinator.keys.authority.certificate,
+    )
+    coordinator.registry.register(StateCollector(watched.opened, MEASURES))

@@ -23,6 +23,7 @@ from federation.documents.charter import Charter
 from federation.errors import Misconfigured, Reason, StorageFault
 from federation.wal import keep_folding
 from federation.watch import eventlog
+from federation.watch.listener import listening
 from node import client_app
 from node.connection import Connection
 from node.consequences import Consequences
@@ -41,6 +42,7 @@ from node.store import feed
 from node.store.engine import Store, open_store
 from node.store.migrations import migrate
 from node.training import CityWork, Work
+from node.watch.figures import Watch
 
 ANSWERING_THREADS = 4  # requests wait for documents side by side; the participant takes turns
 HOUSEKEEPING_S = 60.0
@@ -129,7 +131,11 @@ async def attend(
 
     ``say`` gets one ``ready`` line at each change of how the node stands with the coordinator.
     """
-    with ThreadPoolExecutor(ANSWERING_THREADS, thread_name_prefix="answer") as threads:
+    watch = Watch(node)
+    with (
+        listening(node.home.config.metrics, watch.registry, watch.readiness),
+        ThreadPoolExecutor(ANSWERING_THREADS, thread_name_prefix="answer") as threads,
+    ):
         connection = Connection(
             node.home,
             identity=node.identity,
@@ -144,13 +150,14 @@ async def attend(
         gate = gate_of(node)
         node.documents.subscribe(Foresight(gate, threads, node.clock_ms))
         participant = participant_of(node, connection, gate, parts)
-        app = client_app.client_app(participant.answer)
+        app = client_app.client_app(watch.timed(participant.answer))
         answer = partial(client_app.invoke, app, node.identity.division)
         stopping = asyncio.create_task(stop.wait())
         work = [
             asyncio.create_task(connection.run(answer)),
             asyncio.create_task(keep_house(node)),
             asyncio.create_task(keep_folding([node.home.database])),
+            asyncio.create_task(watch.readiness.keep_beating()),
         ]
         try:
             await _first_end(stopping, *work)

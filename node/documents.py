@@ -107,6 +107,12 @@ class AcceptedDocuments:
         return 0 if kept is None else kept.size
 
     @property
+    def kept_ms(self) -> int | None:
+        """When the log signed the kept checkpoint, by its own clock; None while none is kept."""
+        kept = self._acceptance.kept
+        return None if kept is None else kept.unix_ms
+
+    @property
     def distrust(self) -> str | None:
         """Why nothing is believed any more, None while the log is intact. Lasts until restart."""
         return self._distrust

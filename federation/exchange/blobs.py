@@ -9,7 +9,7 @@ from sqlalchemy.dialects import sqlite
 from federation.crypto.keys import digest
 from federation.errors import Reason, Refused, TooLarge
 from federation.exchange.database import blobs
-from federation.log.database import transaction
+from federation.log.database import prove_writable, transaction
 
 MAX_BLOB_BYTES = 15 * 1024 * 1024  # below the transport's 16 MiB, with room for its framing
 
@@ -37,6 +37,10 @@ class BlobStore:
         if found is None:
             raise Refused(Reason.NOT_FOUND, f"no blob with digest {wanted.hex()[:16]}… is kept")
         return found
+
+    def prove_writable(self) -> None:
+        """Write to the file without keeping anything; StorageFault(STORAGE) when that fails."""
+        prove_writable(self._engine)
 
     def holds(self, wanted: bytes) -> bool:
         """Tell whether :meth:`get` would find it."""

@@ -3,6 +3,7 @@
 Lives here: how the services are put on a port. Must not know: configuration, files or signals.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -27,7 +28,7 @@ class ExchangeServer:
     health: health.aio.HealthServicer
 
     async def set_serving(self, serving: bool) -> None:
-        """Tell the truth to whoever asks: serving means that a membership stands."""
+        """Tell whoever asks whether cities are served."""
         await announce(self.health, serving)
 
     async def stop(self, grace_s: float) -> None:
@@ -37,11 +38,18 @@ class ExchangeServer:
 
 
 async def start_server(
-    meeting: Meeting, signal: HeadSignal, address: str, credentials: grpc.ServerCredentials
+    meeting: Meeting,
+    signal: HeadSignal,
+    address: str,
+    credentials: grpc.ServerCredentials,
+    interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> ExchangeServer:
-    """Listen on ``address`` (host:port); Misconfigured when that is not possible."""
+    """Listen on ``address`` (host:port); Misconfigured when that is not possible.
+
+    ``interceptors`` stand inside error translation: they see what a service raises.
+    """
     server = grpc.aio.server(
-        interceptors=[channel.ErrorTranslation()],
+        interceptors=[channel.ErrorTranslation(), *interceptors],
         options=channel.server_options(),
         compression=grpc.Compression.NoCompression,
     )

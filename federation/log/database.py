@@ -151,6 +151,17 @@ def with_nodes(
     return compute(read_nodes(connection, wanted).__getitem__)
 
 
+def prove_writable(engine: sql.Engine) -> None:
+    """Commit one change to disk that says nothing; StorageFault(STORAGE) when that fails.
+
+    The header's ``user_version`` is left to applications (sqlite.org/fileformat.html §1.3.13) and
+    has no other use here; an update that changes no byte would never reach the disk.
+    """
+    with transaction(engine, write=True) as connection:
+        held = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA user_version = {(held + 1) % 2**31}")
+
+
 def corrupt(what: str) -> StorageFault:
     """Return the fault of a log whose stored parts contradict each other."""
     return StorageFault(Reason.LOG_CORRUPT, f"the log is damaged: {what}")

@@ -99,6 +99,24 @@ class LogStore:
         with database.transaction(self._engine) as connection:
             return database.read_head(connection)
 
+    def check_head(self) -> Head:
+        """Return the head once the subtrees under it gave its root; StorageFault(LOG_CORRUPT)."""
+        head = self.head()
+        if self.root(head.size) != head.root:
+            raise corrupt("stored subtrees do not add up to the head")
+        return head
+
+    def prove_writable(self) -> None:
+        """Write to the log's file without appending; StorageFault(STORAGE) when that fails."""
+        database.prove_writable(self._engine)
+
+    def count_by_type(self, start: int = 0) -> dict[str, int]:
+        """Return how many entries from index ``start`` on are of each payload type."""
+        query = sql.select(entries.c.payload_type, sql.func.count()).where(entries.c.index >= start)
+        with database.transaction(self._engine) as connection:
+            rows = connection.execute(query.group_by(entries.c.payload_type))
+            return {str(kind): int(count) for kind, count in rows}
+
     def append(self, batch: Sequence[NewEntry], now_ms: int) -> list[int]:
         """Append the batch durably and return its indexes: all of it or, on any error, nothing.
 

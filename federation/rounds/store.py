@@ -76,6 +76,16 @@ class RunStore:
         with transaction(self._engine) as connection:
             return list(connection.scalars(query.order_by(journal.c.number)))
 
+    def charters(self) -> list[bytes]:
+        """Digests of the charters whose runs are kept, oldest first."""
+        query = sql.select(journal.c.charter_digest).group_by(journal.c.charter_digest)
+        with transaction(self._engine) as connection:
+            return list(connection.scalars(query.order_by(sql.func.min(journal.c.number))))
+
+    def prove_writable(self) -> None:
+        """Write to the file without keeping anything; StorageFault(STORAGE) when that fails."""
+        database.prove_writable(self._engine)
+
     def contribution(self, wanted: bytes, /) -> bytes | None:
         """A contribution's envelope by its SHA-256, None when it is not kept."""
         query = sql.select(contributions.c.envelope).where(contributions.c.digest == wanted)

@@ -48,6 +48,13 @@ def count(connection: Connection) -> int:
     return connection.scalar(select(func.count()).select_from(egress)) or 0
 
 
+def totals(connection: Connection) -> dict[str, tuple[int, int]]:
+    """How many envelopes left and their bytes, by payload type."""
+    query = select(egress.c.payload_type, func.count(), func.sum(egress.c.bytes))
+    rows = connection.execute(query.group_by(egress.c.payload_type))
+    return {str(kind): (int(count), int(size)) for kind, count, size in rows}
+
+
 def of_charter(connection: Connection, charter_digest: bytes) -> list[Departure]:
     """Everything that left for one charter, oldest first."""
     query = select(egress).where(egress.c.charter_digest == charter_digest)

@@ -3,53 +3,19 @@
 import asyncio
 import json
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from support.exchange import RunningExchange, running_exchange
+from support.exchange import running_exchange
 from support.office import Office
 from support.records import job, outcome, worker, write
+from support.serving import enrolled, ready, served
 
 from federation.errors import Reason
-from federation.exchange.enrolment import fingerprint
 
 CITY, CITIES = "440300", ("330100", "340100", "441900")
 
 pytestmark = pytest.mark.journey
-
-
-@asynccontextmanager
-async def served(office: Office) -> AsyncIterator[Process]:
-    words = ("-m", "node.cli", "serve", "--home", str(office.home.path))
-    process = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=PIPE, stderr=PIPE)
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def ready(process: Process, state: str) -> None:
-    assert process.stdout is not None
-    while line := (await process.stdout.readline()).decode():
-        if line.strip() == f"ready division={CITY} coordinator={state}":
-            return
-    raise AssertionError(f"the process ended before it was {state}")
-
-
-async def enrolled(exchange: RunningExchange, folder: Path) -> Office:
-    office = Office(folder / "city", CITY)
-    invitation = folder / "invitation.json"
-    invitation.write_text(exchange.invitation(CITY).to_json(), encoding="utf-8")
-    await asyncio.to_thread(office.told, "enrol", str(invitation), "--no-wait")
-    exchange.approve(fingerprint(office.home.identity().city))
-    await asyncio.to_thread(office.told, "enrol", str(invitation))
-    return office
 
 
 def test_a_node_serves_while_its_office_works_and_stops_when_told(tmp_path: Path) -> None:
@@ -73,9 +39,9 @@ def test_a_node_serves_while_its_office_works_and_stops_when_told(tmp_path: Path
 
     async def scenario() -> None:
         async with running_exchange(tmp_path, *CITIES) as exchange:
-            office = await enrolled(exchange, tmp_path)
+            office = await enrolled(exchange, tmp_path, CITY)
             async with served(office) as process:
-                await ready(process, "connected")
+                await ready(process, CITY, "connected")
                 await asyncio.to_thread(work, office)
                 process.send_signal(signal.SIGTERM)
                 _, events = await process.communicate()
@@ -88,9 +54,9 @@ def test_a_node_serves_while_its_office_works_and_stops_when_told(tmp_path: Path
 def test_a_node_serves_on_while_the_coordinator_is_away(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with running_exchange(tmp_path, *CITIES) as exchange:
-            office = await enrolled(exchange, tmp_path)
+            office = await enrolled(exchange, tmp_path, CITY)
         async with served(office) as process:
-            await ready(process, "away")
+            await ready(process, CITY, "away")
             told = await asyncio.to_thread(office.told, "status")
             assert "coordinator: away since" in told
             assert f"[{Reason.UNREACHABLE}]" in told
