@@ -9,7 +9,15 @@ import federation.blas  # noqa: F401 before NumPy reads the environment
 # isort: on
 import typer
 
-from federation.cli import administrators, charters, members, running, serving, submitting
+from federation.cli import (
+    administrators,
+    charters,
+    examining,
+    members,
+    running,
+    serving,
+    submitting,
+)
 from federation.cli.common import Commands
 
 app = typer.Typer(
@@ -31,6 +39,7 @@ app.add_typer(running.run, name="run")
 app.command()(serving.audit)
 app.add_typer(serving.log, name="log")
 app.command()(serving.serve)
+app.command()(examining.doctor)
 
 
 def main() -> None:

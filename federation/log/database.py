@@ -151,6 +151,20 @@ def with_nodes(
     return compute(read_nodes(connection, wanted).__getitem__)
 
 
+def quick_check(path: Path) -> list[str]:
+    """What SQLite finds wrong with pages, rows and indexes of a file; empty when all is well.
+
+    StorageFault(STORAGE) when it is no database.
+    """
+    opened = engine(path)
+    try:
+        with transaction(opened) as connection:
+            rows = connection.exec_driver_sql("PRAGMA quick_check(10)").scalars()
+            return [str(row) for row in rows if row != "ok"]
+    finally:
+        opened.dispose()
+
+
 def prove_writable(engine: sql.Engine) -> None:
     """Commit one change to disk that says nothing; StorageFault(STORAGE) when that fails.
 

@@ -10,9 +10,11 @@ from typing import Annotated
 import typer
 
 from federation.terminal import say, time_text
+from federation.watch.checks import examine, told
 from federation.watch.eventlog import LogFormat
 from node.cli.common import SHOWN_DIGITS, AsJson, HomeOption, now_ms, opened, say_json
 from node.identity import open_home
+from node.presence import State
 from node.status import Status, gather
 from node.store import documents, feed, runs
 
@@ -35,16 +37,41 @@ def serve(
     app.serve(home, say, log_format)
 
 
-def status(home: HomeOption, as_json: AsJson = False) -> None:
+def status(
+    home: HomeOption,
+    as_json: AsJson = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="End with code 0 if it serves, 1 if in vain, 3 if it does not.",
+        ),
+    ] = False,
+) -> None:
     """Show how the node stands: enrolment, connection, log, records, model, budget, alarms."""
     now = now_ms()
     with opened(home) as office, office.store.read() as connection:
         found = gather(connection, office.home, office.policy, now)
     if as_json:
         say_json({**asdict(found), "enrolled": found.enrolled})
-        return
-    for line in _lines(found, now):
-        say(line)
+    else:
+        for line in _lines(found, now):
+            say(line)
+    if check:
+        raise typer.Exit(_code(found, now))
+
+
+def doctor(home: HomeOption, as_json: AsJson = False) -> None:
+    """Examine the home and the way to the coordinator, and say what is wrong and what to do.
+
+    Changes nothing, and works while the node serves. Ends with code 1 when anything is broken.
+    """
+    # what reads models and talks to the coordinator is loaded here and not before, as for serve
+    from node.watch.doctor import CHECKS  # noqa: PLC0415
+    from node.watch.patient import Patient  # noqa: PLC0415
+
+    if not told(examine(CHECKS, Patient(home, now_ms())), say, as_json=as_json):
+        raise typer.Exit(1)
 
 
 def alarms(home: HomeOption) -> None:
@@ -81,6 +108,15 @@ def _lines(found: Status, now: int) -> Iterator[str]:
         f" in {found.budget.year}"
     )
     yield f"alarms:      {len(found.alarms)}" + (", see labor-node alarms" if found.alarms else "")
+
+
+def _code(found: Status, now: int) -> int:
+    """The exit code of ``status --check``, as service managers read it (LSB 5.0 §20.2)."""
+    if not found.serving:
+        return 3
+    expired = found.certificate_until_ms is None or found.certificate_until_ms <= now
+    distrusted = found.presence is not None and found.presence.state is State.DISTRUSTED
+    return 1 if expired or distrusted else 0
 
 
 def _federation(found: Status, now: int) -> str:

@@ -215,6 +215,25 @@ def statement(connection: Connection, year: int, allowance: Allowance) -> Statem
     return Statement(year, used, reserved, max(0.0, allowance.epsilon - reserved), allowance)
 
 
+def overdrawn(connection: Connection) -> list[tuple[bytes, str]]:
+    """Charters and kinds of which more was spent than reserved: none, unless the store was changed.
+
+    A closed charter keeps what was spent, so it is compared as well.
+    """
+    touched = (
+        select(budget_touches.c.charter_digest, budget_touches.c.kind, func.count().label("spent"))
+        .group_by(budget_touches.c.charter_digest, budget_touches.c.kind)
+        .subquery()
+    )
+    query = select(touched.c.charter_digest, touched.c.kind).outerjoin(
+        budget_events,
+        (budget_events.c.charter_digest == touched.c.charter_digest)
+        & (budget_events.c.kind == touched.c.kind),
+    )
+    over = touched.c.spent > func.coalesce(budget_events.c["count"], 0)
+    return [(bytes(digest), str(kind)) for digest, kind in connection.execute(query.where(over))]
+
+
 def _claim(
     connection: Connection,
     charter_digest: bytes,

@@ -85,6 +85,22 @@ def open_store(path: Path) -> Store:
     return Store(engine)
 
 
+def open_to_read(path: Path) -> Store:
+    """Open an existing database to look at it: no statement of this process can change it.
+
+    Raises as :func:`open_store`.
+    """
+    store = open_store(path)
+    event.listen(store.engine, "connect", _only_reading)
+    return store
+
+
+def quick_check(connection: Connection) -> list[str]:
+    """What SQLite finds wrong with pages, rows and indexes; empty when all is well."""
+    rows = connection.exec_driver_sql("PRAGMA quick_check(10)").scalars()
+    return [str(row) for row in rows if row != "ok"]
+
+
 def refuse_open_to_others(path: Path) -> None:
     """Raise Misconfigured(PERMISSIONS) when another account may read or write ``path``."""
     mode = path.stat().st_mode & 0o777
@@ -116,6 +132,10 @@ def _configure(connection: sqlite3.Connection, _record: Any) -> None:
     ):
         connection.execute(f"PRAGMA {pragma}")
     wal.bound(connection)
+
+
+def _only_reading(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.execute("PRAGMA query_only=ON")
 
 
 def _begin(connection: Connection) -> None:

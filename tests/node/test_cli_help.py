@@ -43,6 +43,7 @@ def test_the_commands_are_those_an_office_needs() -> None:
         "consent refuse",
         "serve",
         "status",
+        "doctor",
         "alarms",
         "match",
         "budget",

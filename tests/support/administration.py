@@ -125,10 +125,13 @@ def mode(path: Path) -> int:
 
 
 def _said(path: Path) -> object:
-    if path.suffix != ".sqlite":
+    if path.suffix not in (".sqlite", ".db"):
         return path.read_bytes()
     with closing(sqlite3.connect(path)) as connection:
-        return list(connection.iterdump())
+        try:
+            return list(connection.iterdump())
+        except sqlite3.DatabaseError:  # damaged on purpose
+            return path.read_bytes()
 
 
 @contextmanager

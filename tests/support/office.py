@@ -7,7 +7,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from node.cli import app
-from node.identity import Home, create_home
+from node.identity import Home, create_home, open_home
 
 DIVISION = "310000"
 
@@ -15,8 +15,17 @@ DIVISION = "310000"
 class Office:
     """A home and its command line, run inside the test's process."""
 
+    home: Home
+
     def __init__(self, path: Path, division: str = DIVISION) -> None:
-        self.home: Home = create_home(path, division, "上海市")
+        self.home = create_home(path, division, "上海市")
+
+    @classmethod
+    def at(cls, path: Path) -> "Office":
+        """The office of a home that was made before."""
+        office = cls.__new__(cls)
+        office.home = open_home(path)
+        return office
 
     def type(self, *words: str) -> Result:
         """Run ``labor-node words… --home HOME``."""
