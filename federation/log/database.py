@@ -104,7 +104,9 @@ def transaction(engine: sql.Engine, *, write: bool = False) -> Iterator[sql.Conn
     except IntegrityError:
         raise
     except SQLAlchemyError as error:
-        raise StorageFault(Reason.STORAGE, f"the log's database failed: {error}") from error
+        # the driver's own words: SQLAlchemy's quote the statement and its parameters
+        said = getattr(error, "orig", None) or error
+        raise StorageFault(Reason.STORAGE, f"the log's database failed: {said}") from error
 
 
 def read_head(connection: sql.Connection) -> Head:

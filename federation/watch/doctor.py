@@ -16,7 +16,7 @@ from typing import Final
 from federation import founding
 from federation.crypto.certificates import expires_ms
 from federation.crypto.envelope import replay_identity
-from federation.errors import Misconfigured, Reason
+from federation.errors import Misconfigured, Reason, StorageFault
 from federation.home import Configuration, Home, Keys
 from federation.log import database
 from federation.log.store import LogStore
@@ -129,7 +129,10 @@ def keys(patient: Patient) -> Finding:
 def databases(patient: Patient) -> Finding:
     """SQLite finds the databases whole."""
     for path in patient.databases:
-        wrong = database.quick_check(path)
+        try:
+            wrong = database.quick_check(path)
+        except StorageFault as error:
+            wrong = [error.message]
         if wrong:
             return fail(f"{path.name} is damaged: {wrong[0]}", RESTORE)
     return fine("log, runs and exchange are whole")
