@@ -4,7 +4,7 @@ import json
 import shutil
 import socket
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -43,12 +43,9 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 
 @pytest.fixture
-def desk(founded: Desk, tmp_path: Path) -> Iterator[Desk]:
+def desk(founded: Desk, tmp_path: Path) -> Desk:
     """A copy of it, to be damaged."""
-    copied = shutil.copytree(
-        founded.folder, tmp_path / "copy", ignore=shutil.ignore_patterns("*.sock")
-    )
-    yield Desk(Path(copied))
+    return Desk(Path(shutil.copytree(founded.folder, tmp_path / "copy")))
 
 
 def drop(number: int) -> DropRecord:
