@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 import structlog
 
+from federation.watch import eventlog
+
 # Left to itself, SQLite folds in whichever commit passes 1,000 pages (4 MB): every few rounds one
 # would wait ten times as long as the others. A writer still does it at 128 MB, if nobody else did.
 LONGEST_PAGES = 32_768
@@ -43,5 +45,5 @@ async def keep_folding(paths: Sequence[Path]) -> None:
                 await asyncio.to_thread(fold, path)
             except sqlite3.Error as error:
                 structlog.get_logger().warning(
-                    "wal_not_folded", file=path.name, sentence=str(error)
+                    "wal_not_folded", file=path.name, **eventlog.said_of(error)
                 )

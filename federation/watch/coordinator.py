@@ -164,11 +164,9 @@ def _certificates(watched: Watched) -> Reading:
 
 
 def _store_bytes(watched: Watched) -> Reading:
-    home = watched.home
-    files = {"log": home.log_file, "runs": home.runs_file, "exchange": home.exchange_file}
     return {
-        (name,): float(sum(f.stat().st_size for f in path.parent.glob(f"{path.name}*")))
-        for name, path in files.items()
+        (path.stem,): float(sum(f.stat().st_size for f in path.parent.glob(f"{path.name}*")))
+        for path in watched.home.databases
     }
 
 

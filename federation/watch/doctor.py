@@ -70,11 +70,6 @@ class Patient:
         return self.home.keys()
 
     @property
-    def databases(self) -> tuple[Path, ...]:
-        """The three files of SQLite."""
-        return self.home.log_file, self.home.runs_file, self.home.exchange_file
-
-    @property
     def serving(self) -> bool:
         """Whether a process serves the home now."""
         return (self.path / "lock").exists() and self.home.in_use()
@@ -112,7 +107,7 @@ def configuration(patient: Patient) -> Finding:
 def permissions(patient: Patient) -> Finding:
     """No other account can read keys or write the log."""
     keys = patient.path / "keys"
-    private = (patient.path, keys, *sorted(keys.glob("*.pem")), *patient.databases)
+    private = (patient.path, keys, *sorted(keys.glob("*.pem")), *patient.home.databases)
     for path in private:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & _OTHERS:
@@ -128,7 +123,7 @@ def keys(patient: Patient) -> Finding:
 
 def databases(patient: Patient) -> Finding:
     """SQLite finds the databases whole."""
-    for path in patient.databases:
+    for path in patient.home.databases:
         try:
             wrong = database.quick_check(path)
         except StorageFault as error:

@@ -72,6 +72,7 @@ FIELDS: Final[Mapping[str, Callable[[object], bool]]] = {
     "trace": _places,
     "library": _matching(r"[\w.]{1,80}"),
     "address": _matching(r"[\w.:\[\]-]{1,120}"),
+    "file": _matching(r"[\w-]{1,40}\.(?:sqlite|db)"),
     "condition": _matching(r"[a-z_]{1,40}"),
     "seconds": lambda value: isinstance(value, float),
 }

@@ -92,6 +92,7 @@ GOOD: dict[str, object] = {
     "trace": ("node/app.py:1",),
     "library": "grpc._cython",
     "address": "[::1]:7443",
+    "file": "log.sqlite",
     "condition": "log_writable",
     "seconds": 0.25,
 }
