@@ -51,6 +51,16 @@ class Scrape:
         return {kind.split("/")[1]: found for kind, found in sorted(totals.items())}
 
 
+def answer_durations(registry: CollectorRegistry) -> Histogram:
+    """Return the one figure that is measured and not read off what is held."""
+    return Histogram(
+        "laborfed_node_answer_duration_seconds",
+        "How long answers to the coordinator's requests took (city-internal)",
+        registry=registry,
+        buckets=ANSWER_BUCKETS,
+    )
+
+
 class Watch:
     """One served node, watched: its registry, its readiness, its answers timed."""
 
@@ -58,12 +68,7 @@ class Watch:
         self._subject = Subject(node.home, node.store, node.documents, node.clock_ms)
         self.readiness = readiness(self._subject)
         self.registry = CollectorRegistry()
-        self._answers = Histogram(
-            "laborfed_node_answer_duration_seconds",
-            "How long answers to the coordinator's requests took (city-internal)",
-            registry=self.registry,
-            buckets=ANSWER_BUCKETS,
-        )
+        self._answers = answer_durations(self.registry)
         self.registry.register(StateCollector(self._opened, MEASURES))
 
     def timed(self, answer: Answer) -> Answer:
