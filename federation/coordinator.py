@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import structlog
-from prometheus_client import CollectorRegistry
 
 from federation import founding
 from federation.acceptance import Accepted
@@ -101,7 +100,6 @@ class Coordinator:
     log: LogStore
     runs: RunStore
     meeting: Meeting
-    registry: CollectorRegistry
     timings: Timings
 
     def submit(self, envelope: bytes, blobs: Sequence[bytes]) -> Bundle:
@@ -150,8 +148,7 @@ def open_coordinator(home: Home) -> Iterator[Coordinator]:
     """
     with home.exclusive():
         configuration, keys = home.configuration(), home.keys()
-        registry = CollectorRegistry()
-        timings = Timings(registry)
+        timings = Timings()
         log = TimedLog(home.log_file, timings)
         engine = open_database(home.exchange_file)
         meeting = Meeting(
@@ -166,7 +163,7 @@ def open_coordinator(home: Home) -> Iterator[Coordinator]:
             meeting.stand(publisher)
         runs = open_run_store(home.runs_file)
         try:
-            yield Coordinator(home, configuration, keys, log, runs, meeting, registry, timings)
+            yield Coordinator(home, configuration, keys, log, runs, meeting, timings)
         finally:
             log.close()
             engine.dispose()
@@ -198,7 +195,8 @@ async def serving(coordinator: Coordinator) -> AsyncIterator[ExchangeServer]:
     credentials = server_credentials(keys.authority.pem, identity.current, identity.renewed)
     ready = readiness(meeting, coordinator.log, coordinator.runs)
     keeper = HealthKeeper(ready)
-    calls = CallMeasures(coordinator.registry, keeper.stir)
+    registry = coordinator.timings.registry
+    calls = CallMeasures(registry, keeper.stir)
     exchange = await start_server(
         meeting, signal, coordinator.configuration.listen, credentials, (calls,)
     )
@@ -234,7 +232,7 @@ async def serving(coordinator: Coordinator) -> AsyncIterator[ExchangeServer]:
     ]
     _show_figures(coordinator, runner, identity, ready)
     try:
-        with listening(coordinator.configuration.metrics, coordinator.registry, ready):
+        with listening(coordinator.configuration.metrics, registry, ready):
             yield exchange
     finally:
         for task in keeping:
@@ -253,4 +251,4 @@ def _show_figures(
         server_certificate=lambda: load_certificate(identity.current[1]),
         authority=coordinator.keys.authority.certificate,
     )
-    coordinator.registry.register(StateCollector(watched.opened, MEASURES))
+    coordinator.timings.registry.register(StateCollector(watched.opened, MEASURES))

@@ -5,7 +5,6 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
 from federation.watch import coordinator as coordinators
@@ -31,8 +30,7 @@ def table(head: str) -> list[Row]:
 
 def shown() -> set[Row]:
     """Every figure of both programs: name, kind, labels, text."""
-    registry = CollectorRegistry()
-    Timings(registry)
+    registry = Timings().registry
     CallMeasures(registry, lambda: None)
     figures.answer_durations(registry)
     collectors: list[Collector] = list(registry._collector_to_names)

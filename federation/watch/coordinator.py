@@ -4,13 +4,14 @@ Lives here: what is told of a coordinator, and timing where a part is handed ove
 how anything told here comes about, or over what it is told.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from cryptography import x509
@@ -37,9 +38,13 @@ ROUND_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60
 
 
 class Timings:
-    """Histograms of what is handed over: appends to the log, rounds of a run."""
+    """Histograms of what is handed over, appends to the log and rounds of a run; and ``registry``.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    A program's figures are in one registry of its own, never in the library's global one.
+    """
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
         self.append = Histogram(
             "laborfed_coordinator_append_duration_seconds",
             "How long appending a batch to the log took, until it was on disk",
@@ -78,12 +83,11 @@ def observed(conduct: Conduct, timings: Timings, on_fault: Callable[[], object])
         def note(event: RunEvent) -> None:
             if event.stage == Stage.RECORDING:
                 timings.round.observe(event.seconds)
-            about = {"city": event.city} if event.city else {}
-            log.bind(stage=str(event.stage), attempt=event.attempt, round=event.round).debug(
-                "run_event", sentence=eventlog.told(event.text), **about
-            )
+            if talkative:
+                _tell(log, event)
             report(event)
 
+        talkative = log.is_enabled_for(logging.DEBUG)  # rounds are short, and steps are many
         log.info("run_started")
         try:
             return conduct(charter, note, stop)
@@ -94,6 +98,18 @@ def observed(conduct: Conduct, timings: Timings, on_fault: Callable[[], object])
             log.info("run_left")
 
     return observing
+
+
+def _tell(log: Any, event: RunEvent) -> None:
+    if event.city:
+        log = log.bind(city=event.city)
+    log.debug(
+        "run_event",
+        stage=event.stage,
+        attempt=event.attempt,
+        round=event.round,
+        sentence=eventlog.told(event.text),
+    )
 
 
 @dataclass(eq=False)

@@ -10,10 +10,11 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 import structlog
 
@@ -143,7 +144,7 @@ def configure(level: str, log_format: LogFormat | None = None, file: TextIO | No
             _renderer(chosen),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Unfailing(stream))),
     )
     root = logging.getLogger()
     for handler in [one for one in root.handlers if isinstance(one, _Libraries)]:
@@ -153,6 +154,21 @@ def configure(level: str, log_format: LogFormat | None = None, file: TextIO | No
     threading.excepthook = lambda args: _uncaught(
         args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback
     )
+
+
+class _Unfailing:
+    """A stream that a full disk makes silent: what works does not end for want of a log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 class _Libraries(logging.Handler):

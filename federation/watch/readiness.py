@@ -57,27 +57,31 @@ class Readiness:
     """
 
     def __init__(
-        self, conditions: Sequence[Condition], facts: Mapping[str, Callable[[], str]] | None = None
+        self,
+        conditions: Sequence[Condition],
+        facts: Mapping[str, Callable[[], str]] | None = None,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._conditions = tuple(conditions)
         self._facts = facts or {}
         self._lock = threading.Lock()
         self._kept: tuple[float, Report] | None = None
-        self._beat = time.monotonic()
+        self._clock_s = clock_s
+        self._beat = clock_s()
 
     def report(self, fresh_s: float = FRESH_S) -> Report:
         """Return how things stand, not longer ago than ``fresh_s`` seconds."""
         with self._lock:
-            if self._kept is None or time.monotonic() - self._kept[0] >= fresh_s:
+            if self._kept is None or self._clock_s() - self._kept[0] >= fresh_s:
                 faults = {c.name: said for c in self._conditions if (said := _asked(c))}
                 facts = {name: tell() for name, tell in self._facts.items()}
                 names = tuple(c.name for c in self._conditions)
-                self._kept = time.monotonic(), Report(names, faults, facts)
+                self._kept = self._clock_s(), Report(names, faults, facts)
             return self._kept[1]
 
     def beat(self) -> None:
         """Give a sign of life."""
-        self._beat = time.monotonic()
+        self._beat = self._clock_s()
 
     async def keep_beating(self) -> None:
         """Give signs of life from an event loop until cancelled."""
@@ -88,7 +92,7 @@ class Readiness:
     @property
     def alive(self) -> bool:
         """Whether there was a sign of life lately."""
-        return time.monotonic() - self._beat < STUCK_S
+        return self._clock_s() - self._beat < STUCK_S
 
 
 def _asked(condition: Condition) -> str | None:

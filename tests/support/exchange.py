@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import grpc
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from federation import founding
@@ -150,7 +151,9 @@ class RunningExchange:
 
 
 @asynccontextmanager
-async def running_exchange(folder: Path, *divisions: str) -> AsyncIterator[RunningExchange]:
+async def running_exchange(
+    folder: Path, *divisions: str, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()
+) -> AsyncIterator[RunningExchange]:
     """Found a federation of these cities in ``folder`` and serve it on a free port."""
     configuration = Configuration(
         federation="demo",
@@ -185,7 +188,7 @@ async def running_exchange(folder: Path, *divisions: str) -> AsyncIterator[Runni
         keys.authority.issue_server(tls, configuration.hosts, now_ms()),
     )
     credentials = server_credentials(keys.authority.pem, identity, lambda: None)
-    server = await start_server(meeting, signal, configuration.listen, credentials)
+    server = await start_server(meeting, signal, configuration.listen, credentials, interceptors)
     await server.set_serving(True)
     try:
         yield RunningExchange(keys, configuration, people, sites, meeting, book, server)

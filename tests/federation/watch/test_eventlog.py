@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import logging
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -168,6 +169,18 @@ def test_a_terminal_gets_columns_and_a_level_is_a_bound() -> None:
     assert "loud" in stream.getvalue()
     with pytest.raises(json.JSONDecodeError):
         json.loads(stream.getvalue())
+
+
+def test_a_disk_that_is_full_under_the_log_ends_nothing() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        eventlog.configure("info", LogFormat.JSON, full)
+        try:
+            structlog.get_logger().info("lost")
+        finally:
+            structlog.reset_defaults()
+        with pytest.raises(OSError, match="No space left"):
+            full.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
 
 
 # the source
