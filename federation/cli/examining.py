@@ -10,7 +10,8 @@ import typer
 from federation.cli.common import HomeOption, say
 from federation.coordinator import now_ms
 from federation.watch.checks import examine, told
-from federation.watch.doctor import CHECKS, Patient
+from federation.watch.doctor import CHECKS
+from federation.watch.patient import Patient
 
 
 def doctor(

@@ -6,12 +6,9 @@ told. Nothing here changes anything, and all of it runs beside a serving process
 
 from typing import Final
 
-from federation.acceptance import Acceptance, Limits
 from federation.codes import occupations
 from federation.crypto import certificates
 from federation.documents.releases import ModelRelease
-from federation.errors import LaborfedError, Reason
-from federation.log.checkpoint import verify_checkpoint
 from federation.model import parameters
 from federation.watch.checks import (
     Check,
@@ -32,10 +29,10 @@ from node.status import document_of
 from node.store import feed, models, runs
 from node.store.engine import quick_check, refuse_open_to_others
 from node.store.migrations import is_current
-from node.watch.patient import Patient
+from node.watch import way
+from node.watch.patient import ALARMS, Patient
 
 RESTORE: Final = "stop the node and restore its home from a backup"
-ALARMS: Final = "labor-node alarms says what happened; ask the administrators before going on"
 #: A certificate is renewed at half its life; with a quarter left, renewal has been failing.
 RENEWAL_SHARE: Final = 4
 
@@ -213,80 +210,6 @@ def libraries(patient: Patient) -> Finding:
     return versions(*patient.needed)
 
 
-def name(patient: Patient) -> Finding:
-    """The coordinator's name is known."""
-    return patient.way.name()
-
-
-def connection(patient: Patient) -> Finding:
-    """The coordinator's port answers."""
-    return patient.way.connection()
-
-
-def tls(patient: Patient) -> Finding:
-    """Both sides take each other's certificates."""
-    return patient.way.tls()
-
-
-def admission(patient: Patient) -> Finding:
-    """The coordinator answers this city's calls."""
-    try:
-        patient.head  # noqa: B018 the call is made here
-    except LaborfedError as error:
-        if error.reason is Reason.TLS_IDENTITY:
-            return fail(
-                f"the coordinator does not admit this city: {error.message}",
-                "its membership does not name this node's TLS key as an active city's: ask the"
-                " administrators",
-            )
-        if error.reason is not Reason.NOT_FOUND:  # a shorter log answered: see the next check
-            return fail(str(error), "see the coordinator's own doctor: labor-federation doctor")
-    return fine("the coordinator answers this city")
-
-
-def log(patient: Patient) -> Finding:
-    """The coordinator's log extends what this node has seen of it."""
-    before = 0 if patient.kept is None else patient.kept.size
-    door = Acceptance(patient.trust, patient.kept, Limits(), _Nothing())
-    try:
-        head = patient.head
-        # how fresh it is asks the clock, which has a check of its own
-        shown = door.head(head.checkpoint, head.consistency_path, _signed_ms(patient))
-    except LaborfedError as error:
-        return fail(f"the coordinator's log does not extend what this node kept: {error}", ALARMS)
-    return fine(f"the log of {shown.size} extends the kept checkpoint of {before}")
-
-
-def clock(patient: Patient) -> Finding:
-    """This clock and the coordinator's agree."""
-    off_s = (patient.now_ms - _signed_ms(patient)) / 1000
-    allowed = patient.config.clock_skew_s
-    sentence = f"this clock is {abs(off_s):.1f} s {'ahead of' if off_s > 0 else 'behind'}"
-    sentence += " the coordinator's"
-    if abs(off_s) > allowed:
-        return fail(f"{sentence}, {allowed} s are allowed", "set both clocks by a time service")
-    if abs(off_s) > allowed / 2:
-        return warn(f"{sentence}, {allowed} s are allowed", "set both clocks by a time service")
-    return fine(sentence)
-
-
-class _Nothing:
-    """A head carries no document that could be held."""
-
-    def holds(self, replay_identity: bytes) -> bool:
-        return False
-
-    def latest_release_version(self) -> int:
-        return 0
-
-
-def _signed_ms(patient: Patient) -> int:
-    """When the coordinator signed the head it showed, by its clock."""
-    trust = patient.trust
-    note = patient.head.checkpoint
-    return verify_checkpoint(note, trust.pin.log_origin, trust.log_key).unix_ms
-
-
 _BASE = ("home", "configuration")
 _STORED = (*_BASE, "permissions", "store", "schema")
 _JOINED = (*_BASE, "permissions", "keys", "enrolment")
@@ -311,10 +234,10 @@ CHECKS: Final[tuple[Check[Patient], ...]] = (
     Check("model", model, RESTORE, _STORED),
     Check("disk", free_disk, "make room", _BASE),
     Check("libraries", libraries, "install from the lock file again"),
-    Check("name", name, ADDRESS, (*_BASE, "enrolment")),
-    Check("connection", connection, ADDRESS, (*_BASE, "enrolment", "name")),
-    Check("tls", tls, ENROL, (*_JOINED, "certificate", "name", "connection")),
-    Check("admission", admission, ADDRESS, (*_THERE, "checkpoint")),
-    Check("log", log, ALARMS, (*_THERE, "checkpoint", "admission")),
-    Check("clock", clock, ALARMS, (*_THERE, "checkpoint", "admission", "log")),
+    Check("name", way.name, ADDRESS, (*_BASE, "enrolment")),
+    Check("connection", way.connection, ADDRESS, (*_BASE, "enrolment", "name")),
+    Check("tls", way.tls, ENROL, (*_JOINED, "certificate", "name", "connection")),
+    Check("admission", way.admission, ADDRESS, (*_THERE, "checkpoint")),
+    Check("log", way.log, ALARMS, (*_THERE, "checkpoint", "admission")),
+    Check("clock", way.clock, ALARMS, (*_THERE, "checkpoint", "admission", "log")),
 )

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -26,6 +27,8 @@ from node.config import FILE, NodeConfig, load_config
 from node.identity import CERTIFICATE, Association, Home, Identity
 from node.store import documents
 from node.store.engine import open_to_read
+
+ALARMS: Final = "labor-node alarms says what happened; ask the administrators before going on"
 
 
 @dataclass(eq=False)

@@ -25,7 +25,8 @@ from federation.home import Home
 from federation.log.store import LogStore
 from federation.rounds.store import open_run_store
 from federation.watch.checks import Finding, Verdict
-from federation.watch.doctor import CHECKS, Patient
+from federation.watch.doctor import CHECKS
+from federation.watch.patient import Patient
 from federation.wire.codec import encode_document, encode_envelope
 
 pytestmark = pytest.mark.journey
