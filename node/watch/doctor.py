@@ -9,6 +9,7 @@ from typing import Final
 from federation.codes import occupations
 from federation.crypto import certificates
 from federation.documents.releases import ModelRelease
+from federation.errors import StorageFault
 from federation.model import parameters
 from federation.watch.checks import (
     Check,
@@ -93,8 +94,11 @@ def certificate(patient: Patient) -> Finding:
 
 def store(patient: Patient) -> Finding:
     """SQLite finds the store whole."""
-    with patient.store() as connection:
-        wrong = quick_check(connection)
+    try:
+        with patient.store() as connection:
+            wrong = quick_check(connection)
+    except StorageFault as error:
+        wrong = [error.message]
     if wrong:
         return fail(f"the store is damaged: {wrong[0]}", RESTORE)
     return fine("the store is whole")
