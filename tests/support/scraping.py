@@ -12,6 +12,8 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+PAUSE_S = 0.1  # between two questions: asking must not starve who is asked
+
 Figures = dict[str, dict[tuple[str, ...], float]]
 
 
@@ -43,6 +45,7 @@ def until(holds: Callable[[], bool], patience_s: float = 60.0) -> None:
     end = time.monotonic() + patience_s
     while not holds():
         assert time.monotonic() < end
+        time.sleep(PAUSE_S)
 
 
 @contextmanager
