@@ -5,6 +5,7 @@ Knows raw bytes; must not know who owns a key, what is signed, or how a key file
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -36,15 +37,19 @@ class VerifyingKey:
     def __post_init__(self) -> None:
         _require_length("verifying key", self.raw, KEY_BYTES)
 
-    @property
+    @cached_property
     def key_id(self) -> bytes:
         """SHA-256 of the raw key, 32 bytes: the name a signature carries."""
         return digest(self.raw)
 
+    @cached_property
+    def _loaded(self) -> Ed25519PublicKey:
+        return Ed25519PublicKey.from_public_bytes(self.raw)
+
     def verify(self, signature: bytes, message: bytes) -> None:
         """Raise Untrusted(BAD_SIGNATURE) unless ``signature`` is this key's over ``message``."""
         try:
-            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
+            self._loaded.verify(signature, message)
         except InvalidSignature:
             raise Untrusted(
                 Reason.BAD_SIGNATURE,

@@ -62,4 +62,3 @@ def _commit(connection: sqlite3.Connection, first: int, entries: Sequence[NewEnt
         ),
     )
     connection.execute("COMMIT")
-
