@@ -5,6 +5,7 @@ Lives here: one function a rule, each raising with the field's name. Must not kn
 
 import itertools
 import math
+import operator
 import re
 from collections.abc import Iterable, Sequence
 
@@ -114,7 +115,7 @@ def check_distinct(field: str, values: Sequence[object]) -> None:
 def check_ascending(field: str, values: Sequence[str]) -> None:
     """Strictly ascending, so that one set has one writing."""
     require(
-        all(a < b for a, b in itertools.pairwise(values)),
+        all(map(operator.lt, values, itertools.islice(values, 1, None))),
         field,
         "must be in strictly ascending order",
     )
