@@ -60,8 +60,8 @@ between rounds is left out.
 begins. All processes are up and connected before.
 
 **Memory.** PSS (proportional set size, `/proc/PID/smaps_rollup`) sums over the processes of a part
-and counts shared pages once; RSS beside it. *Idle*: connected, nothing submitted. *Run*: after the
-last round. A part of NVFLARE is its parent and its job process, of Flower what it started.
+and counts shared pages once; RSS beside it. *Idle*: connected, nothing submitted. *Run*: in its
+second half, models in memory. A part of NVFLARE is its parent and its job process, of Flower what it started.
 
 **Rates.** Ours and a bare way of doing the same take turns on the same data; a ratio is the median
 of the pairs' ratios.

@@ -4,6 +4,7 @@ Must not know: what is run in it. Ours is never touched.
 """
 
 import hashlib
+import os
 import subprocess
 import sys
 import venv
@@ -48,6 +49,7 @@ def environment(name: str) -> Environment:
         print(f"installing {name} into {made.folder.name} …", file=sys.stderr, flush=True)
         venv.create(made.folder, with_pip=True, clear=True)
         options = ("--quiet", "--disable-pip-version-check", "--require-hashes")
-        subprocess.run([made.python, "-m", "pip", "install", *options, "-r", lock], check=True)
+        argv = [made.python, "-m", "pip", "install", *options, "-r", lock]
+        subprocess.run(argv, env={**os.environ, "PYTHONPATH": ""}, check=True)
         stamp.touch()
     return made

@@ -6,6 +6,7 @@ FLARE" and "Job configuration".
 """
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -28,8 +29,8 @@ from deploy.study.demo.processes import Service, Services
 SYSTEM, SERVER_TREE = "nvflare", "server"
 PROJECT, SERVER, ADMIN = "bench", "localhost", "admin@bench.example"
 PEERS = Path(__file__).parents[1] / "peers"
-# as the provisioned scripts set it
-VARIABLES = {"MALLOC_ARENA_MAX": "4"}
+# the allocator as the provisioned scripts set it; nothing of ours can be imported
+VARIABLES = {"MALLOC_ARENA_MAX": "4", "PYTHONPATH": ""}
 START_S, ROUND_S, END_S = 120.0, 60.0, 120.0
 
 
@@ -127,7 +128,8 @@ def _provision(env: Environment, folder: Path, sites: int, tuning: Tuning) -> Pa
     }
     (folder / "project.yml").write_text(json.dumps(project), encoding="utf-8")  # JSON is YAML
     argv = [env.program("nvflare"), "provision", "-p", "project.yml", "-w", "kits"]
-    subprocess.run(argv, cwd=folder, check=True, capture_output=True)
+    variables = {**os.environ, **VARIABLES}
+    subprocess.run(argv, cwd=folder, env=variables, check=True, capture_output=True)
     kits = folder / "kits" / PROJECT / "prod_00"
     _keep_below(kits / SERVER / "local", folder / "storage")
     return kits
@@ -266,6 +268,7 @@ def _session(
             stderr=errors,
             encoding="utf-8",
             cwd=folder,
+            env={**os.environ, **VARIABLES},
         )
 
 
