@@ -8,7 +8,7 @@ lock_of = $(shell cat locks/$(1).txt pyproject.toml | sha256sum | cut -c1-16)
 RUNTIME := .venv/.runtime-$(call lock_of,runtime)
 DEVELOPMENT := .venv/.development-$(call lock_of,development)
 
-.PHONY: help demo test check fix protos vectors lock clean
+.PHONY: help demo test bench check fix protos vectors lock clean
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -17,6 +17,9 @@ demo: $(RUNTIME) ## coordinator and four cities on this machine; ONCE=1 stops wh
 
 test: $(DEVELOPMENT) ## every test, journeys with real processes included
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(DEVELOPMENT) ## measure rounds beside NVFLARE and Flower, and rates; writes docs/benchmarks.md
+	PYTHONPATH=tests:. $(BIN)/python -m benchmarks $(ARGS)
 
 check: $(DEVELOPMENT) ## linters, types, import contracts, generated-code drift
 	$(BIN)/ruff check .
@@ -49,6 +52,9 @@ lock: $(DEVELOPMENT) ## resolve both locks again from pyproject.toml
 	  --universal --generate-hashes --no-header -q -o locks/runtime.txt
 	$(BIN)/uv pip compile pyproject.toml --extra build --extra dev -c locks/runtime.txt --python-version 3.11 \
 	  --universal --generate-hashes --no-header -q -o locks/development.txt
+	for peer in flower nvflare; do $(BIN)/uv pip compile tests/benchmarks/peers/locks/$$peer.in \
+	  --python-version 3.11 --universal --generate-hashes --no-header -q \
+	  -o tests/benchmarks/peers/locks/$$peer.txt; done
 
 clean: ## remove what make made
 	rm -rf .venv .demo build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -7,12 +7,14 @@ documents other than the membership, or which membership is the valid one.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from federation.crypto.envelope import Envelope, verified_key_ids
 from federation.crypto.keys import VerifyingKey
 from federation.documents.membership import Membership
 from federation.errors import Reason, Untrusted
 
+KEPT = 32  # answers remembered: a reader looks the same few memberships up at every document
 COORDINATOR = "coordinator"  # the name the coordinator's signature counts under
 
 
@@ -63,6 +65,25 @@ class Signatories:
 
 def signatories(role: Role, membership: Membership) -> Signatories:
     """Return who may sign in ``role`` under ``membership``."""
+    return _kept(role, _Same(membership))
+
+
+class _Same:
+    """A membership as a key: the same object, without reading all of it at each look."""
+
+    def __init__(self, membership: Membership) -> None:
+        self.membership = membership
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.membership is self.membership
+
+    def __hash__(self) -> int:
+        return id(self.membership)
+
+
+@lru_cache(KEPT)
+def _kept(role: Role, same: _Same) -> Signatories:
+    membership = same.membership
     if role is Role.ADMINISTRATORS:
         people = [
             (key, a.administrator) for a in membership.administrators for key in a.signing_keys

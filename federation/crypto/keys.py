@@ -5,6 +5,7 @@ Knows raw bytes; must not know who owns a key, what is signed, or how a key file
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -17,11 +18,17 @@ from federation.errors import Malformed, Misconfigured, Reason, Untrusted
 KEY_BYTES = 32  # raw Ed25519 and X25519 keys, RFC 8032 §5.1.5, RFC 7748 §5
 SIGNATURE_BYTES = 64  # RFC 8032 §5.1.6
 DIGEST_BYTES = 32  # SHA-256, FIPS 180-4
+KEPT_KEYS = 1024  # public keys kept as OpenSSL reads them: those of the largest federation
 
 
 def digest(data: bytes) -> bytes:
     """Return the 32-byte SHA-256 of ``data`` (FIPS 180-4)."""
     return hashlib.sha256(data).digest()
+
+
+@lru_cache(KEPT_KEYS)
+def _loaded(raw: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(raw)
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class VerifyingKey:
     def __post_init__(self) -> None:
         _require_length("verifying key", self.raw, KEY_BYTES)
 
-    @property
+    @cached_property
     def key_id(self) -> bytes:
         """SHA-256 of the raw key, 32 bytes: the name a signature carries."""
         return digest(self.raw)
@@ -44,7 +51,7 @@ class VerifyingKey:
     def verify(self, signature: bytes, message: bytes) -> None:
         """Raise Untrusted(BAD_SIGNATURE) unless ``signature`` is this key's over ``message``."""
         try:
-            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
+            _loaded(self.raw).verify(signature, message)
         except InvalidSignature:
             raise Untrusted(
                 Reason.BAD_SIGNATURE,

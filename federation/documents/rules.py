@@ -5,6 +5,7 @@ Lives here: one function a rule, each raising with the field's name. Must not kn
 
 import itertools
 import math
+import operator
 import re
 from collections.abc import Iterable, Sequence
 
@@ -33,13 +34,14 @@ def require(holds: bool, field: str, rule: str) -> None:
 
 def check_bytes(field: str, value: bytes, size: int, *, optional: bool = False) -> None:
     """``value`` has ``size`` bytes, or none at all where ``optional``."""
-    if not (optional and value == b""):
-        require(len(value) == size, field, f"must be {size} bytes, has {len(value)}")
+    if len(value) != size and not (optional and value == b""):
+        raise invalid(field, f"must be {size} bytes, has {len(value)}")
 
 
 def check_digest(field: str, value: bytes, *, optional: bool = False) -> None:
     """A SHA-256 digest; empty is allowed where ``optional``."""
-    check_bytes(field, value, DIGEST_BYTES, optional=optional)
+    if len(value) != DIGEST_BYTES:  # the commonest rule of all: no second call for what holds
+        check_bytes(field, value, DIGEST_BYTES, optional=optional)
 
 
 def check_key(field: str, value: bytes) -> None:
@@ -65,7 +67,8 @@ def check_text(field: str, value: str, limit: int = 256, *, optional: bool = Fal
 
 def check_division(field: str, value: str) -> None:
     """Six digits shaped like a GB/T 2260 code; whether it is listed is policy's question."""
-    require(_DIVISION.fullmatch(value) is not None, field, "must be a six-digit GB/T 2260 code")
+    if _DIVISION.fullmatch(value) is None:
+        raise invalid(field, "must be a six-digit GB/T 2260 code")
 
 
 def check_range(field: str, value: int, low: int, high: int) -> None:
@@ -112,7 +115,7 @@ def check_distinct(field: str, values: Sequence[object]) -> None:
 def check_ascending(field: str, values: Sequence[str]) -> None:
     """Strictly ascending, so that one set has one writing."""
     require(
-        all(a < b for a, b in itertools.pairwise(values)),
+        all(map(operator.lt, values, itertools.islice(values, 1, None))),
         field,
         "must be in strictly ascending order",
     )

@@ -24,6 +24,7 @@ _BODY = re.compile(
     r"(?P<origin>[^\n]+)\n(?P<size>0|[1-9][0-9]{0,18})\n(?P<root>[^\n]+)\n"
     r"time (?P<time>0|[1-9][0-9]{0,18})\n"
 )
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _SIGNATURE_LINE = re.compile(r"— (?P<name>[^\s+]+) (?P<blob>[A-Za-z0-9+/]+={0,2})")
 
 
@@ -113,7 +114,7 @@ def split_note(note: bytes) -> tuple[str, tuple[tuple[str, bytes], ...]]:
         whole = note.decode()
     except UnicodeDecodeError:
         raise _malformed("note: not UTF-8") from None
-    if any(character < " " and character != "\n" for character in whole):
+    if _CONTROL.search(whole):
         raise _malformed("note: control character")
     text, blank, lines = whole.rpartition("\n\n")
     if not (text and blank and lines.endswith("\n")):

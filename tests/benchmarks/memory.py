@@ -5,7 +5,7 @@ sums over processes count nothing twice; RSS counts shared pages in every proces
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,3 +32,25 @@ def of_process(pid: int) -> Memory:
 def of_processes(pids: Iterable[int]) -> Memory:
     """Return what some processes hold together."""
     return sum((of_process(pid) for pid in pids), Memory(0, 0))
+
+
+def of_tree(pid: int) -> Memory:
+    """Return what a process and all it started hold together; what ends meanwhile is left out."""
+    held = Memory(0, 0)
+    for one in (pid, *_descendants(pid)):
+        try:
+            held += of_process(one)
+        except (FileNotFoundError, ProcessLookupError, KeyError):  # a zombie has no rows
+            continue
+    return held
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [n for t in threads for n in (t / "children").read_text("ascii").split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    for child in map(int, children):
+        yield child
+        yield from _descendants(child)

@@ -7,7 +7,6 @@ production; only the cities' work and noise are the benchmark's (``benchmarks.ro
 
 import asyncio
 import json
-import os
 import sys
 import tempfile
 import time
@@ -19,9 +18,9 @@ from typing import Annotated
 
 import typer
 
-import federation
 from benchmarks import memory
 from benchmarks.memory import Memory
+from benchmarks.python import python_with_tests
 from benchmarks.rounds.founding import Founded, Signed, found, signed_charter
 from benchmarks.rounds.result import Rounds
 from deploy.study.demo.founding import FEDERATION, free_port
@@ -33,8 +32,6 @@ from federation.rounds.stages import Stage
 from node.identity import Home as NodeHome
 
 SYSTEM = "ours"
-TESTS = Path(__file__).parents[2]
-ROOT = Path(federation.__file__).parents[1]
 COORDINATOR = "coordinator"
 
 Say = Callable[[str], None]
@@ -123,9 +120,7 @@ def _moments(events: list[RunEvent], rounds: int) -> list[int]:
 
 
 def _city(home: NodeHome) -> Service:
-    path = os.pathsep.join((str(TESTS), str(ROOT)))
-    python = ("env", f"PYTHONPATH={path}", sys.executable)
-    argv = [*python, "-m", "benchmarks.rounds.city", str(home.path)]
+    argv = [*python_with_tests(), "-m", "benchmarks.rounds.city", str(home.path)]
     log = home.path.with_suffix(".log")
     return Service(f"node {home.config.division}", argv, log)
 

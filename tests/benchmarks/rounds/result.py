@@ -48,7 +48,7 @@ class Rounds:
         return cls(
             system=read["system"],
             sites=read["sites"],
-            seconds=tuple(read["seconds"]),
+            seconds=list(read["seconds"]),
             first_round_s=read["first_round_s"],
             memory={
                 moment: {name: Memory(**held) for name, held in processes.items()}

@@ -1,0 +1,1 @@
+"""Flower apps whose sites give back what they were sent."""

@@ -1,0 +1,1 @@
+"""Rates of acceptance and log, each against what it cannot do without, in turn in one run."""
