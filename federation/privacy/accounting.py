@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 
-from federation.privacy import gaussian
 from federation.privacy.discrete import LEAST_SD_UNITS
 from federation.privacy.events import (
     LEAST_SIGMA,
@@ -32,28 +31,20 @@ def compose(events: Iterable[Event], delta: float) -> float:
     """ε at ``delta`` of all events together, add/remove one worker, rounded up to 4 places.
 
     One privacy loss distribution (Meiser and Mohammadi 2018; Doroshenko et al. 2022, pessimistic
-    connect-the-dots), in closed form where all are Gaussians on everybody, plus the slack of
-    :mod:`.discrete`. ``inf`` beyond MOST_EPSILON.
+    connect-the-dots), plus the slack of :mod:`.discrete`. ``inf`` beyond MOST_EPSILON.
     """
     require(0.0 < delta < 1.0, "delta must be in (0, 1)")
     merged = _merged(events)
     if not merged:
         return 0.0
+    # the accountant takes over a second to import, and most commands compose nothing
+    from federation.privacy.composition import screened_epsilon  # noqa: PLC0415
+
     slack = math.fsum(e.log_ratio * e.count for e in merged if isinstance(e, MechanismEvent))
-    epsilon = _composed(merged, delta * math.exp(-slack)) + 2.0 * slack
+    epsilon = screened_epsilon(merged, delta * math.exp(-slack)) + 2.0 * slack
     if epsilon > MOST_EPSILON:
         return math.inf
     return math.ceil(epsilon * EPSILON_PARTS) / EPSILON_PARTS
-
-
-def _composed(merged: tuple[Event, ...], delta: float) -> float:
-    gaussians = [e for e in merged if isinstance(e, MechanismEvent) and e.sampling == 1.0]
-    if len(gaussians) == len(merged):
-        return gaussian.epsilon_at(gaussian.joint_mu(gaussians), delta)
-    # the accountant takes over a second to import, and charters on everybody do without it
-    from federation.privacy.composition import screened_epsilon  # noqa: PLC0415
-
-    return screened_epsilon(merged, delta)
 
 
 def noise_multiplier_for(
