@@ -61,7 +61,8 @@ begins. All processes are up and connected before.
 
 **Memory.** PSS (proportional set size, `/proc/PID/smaps_rollup`) sums over the processes of a part
 and counts shared pages once; RSS beside it. *Idle*: connected, nothing submitted. *Run*: in its
-second half, models in memory. A part of NVFLARE is its parent and its job process, of Flower what it started.
+second half, models in memory. A part of NVFLARE is its parent and its job process, of Flower what
+it started.
 
 **Rates.** Ours and a bare way of doing the same take turns on the same data; a ratio is the median
 of the pairs' ratios.
