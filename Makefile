@@ -8,7 +8,7 @@ lock_of = $(shell cat locks/$(1).txt pyproject.toml | sha256sum | cut -c1-16)
 RUNTIME := .venv/.runtime-$(call lock_of,runtime)
 DEVELOPMENT := .venv/.development-$(call lock_of,development)
 
-.PHONY: help demo test bench check fix protos vectors lock clean
+.PHONY: help demo test bench check fix attacks mutants protos vectors lock clean
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -43,6 +43,13 @@ protos: $(DEVELOPMENT) ## generate federation/wire/v1 from proto/
 	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 	  --grpc_python_out=$(OUT) --mypy_grpc_out=quiet:$(OUT) \
 	  proto/federation/wire/v1/exchange.proto proto/federation/wire/v1/control.proto
+
+attacks: $(DEVELOPMENT) ## the attack table: who tries what, where it is stopped, by which reason
+	@PYTHONPATH=tests $(BIN)/python -m attacks
+
+mutants: $(DEVELOPMENT) ## break each line that stops an attack, in a copy; the long count of make soak
+	PYTHONPATH=tests $(BIN)/python -m attacks.mutants $(WORDS)
+	PYTHONPATH=tests $(BIN)/python -m attacks.sampled $(SEED)
 
 vectors: $(DEVELOPMENT) ## make the vectors of tests/vectors again from their fixed keys
 	PYTHONPATH=tests $(BIN)/python -m vectors.making

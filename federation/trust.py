@@ -146,24 +146,27 @@ def check_signers(pin: Pin, before: Known | None, envelope: Envelope) -> None:
     administrators.verify(envelope)
 
 
-def check_content(before: Known | None, envelope: Envelope, membership: Membership) -> None:
-    """A version carries its own threshold too, keeps its federation, log and cities' keys.
+def check_content(
+    before: Known | None, envelope: Envelope, membership: Membership
+) -> frozenset[str]:
+    """Return who signed of a version's own administrators, whose threshold it carries too.
 
-    Raises Untrusted: TOO_FEW_SIGNERS, BAD_SIGNATURE, UNKNOWN_SIGNER, WRONG_FEDERATION, FOREIGN_KEY,
-    or BAD_CHECKPOINT when it names another log.
+    It keeps its federation, log and cities' keys. Raises Untrusted: TOO_FEW_SIGNERS, BAD_SIGNATURE,
+    UNKNOWN_SIGNER, WRONG_FEDERATION, FOREIGN_KEY, or BAD_CHECKPOINT when it names another log.
     """
     own = signatories(Role.ADMINISTRATORS, membership)
-    own.claimed(envelope, strangers=True)
+    names = own.claimed(envelope, strangers=True)
     own.verify(envelope)
     _check_no_strangers(before, envelope, own.names.keys())
     if before is None:
-        return
+        return names
     if membership.federation != before.membership.federation:
         raise Untrusted(Reason.WRONG_FEDERATION, f"speaks for {membership.federation!r}")
     if membership.log_origin != before.membership.log_origin:
         raise Untrusted(Reason.BAD_CHECKPOINT, f"names another log, {membership.log_origin!r}")
     for city in membership.cities:
         _check_city_keys(before.membership.city(city.division), city)
+    return names
 
 
 def check_order(pin: Pin, before: Known | None, membership: Membership) -> None:

@@ -54,12 +54,22 @@ class Attempt:
         if self.membership_digest != request.membership_digest:
             raise Malformed(Reason.WRONG_BINDING, "membership_digest is not the attempt's")
 
+    def check_repeats(self, roster: Roster, before: int) -> None:
+        """Raise Refused(REPEATS_EXHAUSTED) when the charter allows no roster after ``before``.
+
+        ``before``: rosters of the charter that the log holds before this one. The number a roster
+        gives itself is the coordinator's word, so what the log shows is counted as well.
+        """
+        number = max(roster.attempt, before + 1)
+        if number > 1 + self.charter.document.max_repeats:
+            raise Refused(Reason.REPEATS_EXHAUSTED, f"attempt {number} is one too many")
+
     def enter(self, roster: Accepted[Roster], trust: Trust) -> Rostered:
         """Verify ``roster`` once and hold the attempt to it.
 
         Raises Refused(ROSTER_FOREIGN) for a second roster or one without the very consent this city
-        sent, REPEATS_EXHAUSTED, what :func:`federation.verification.verify_roster` raises, and
-        Malformed when its size leaves the noise too narrow or the sum no room.
+        sent, what :func:`federation.verification.verify_roster` raises, and Malformed when its size
+        leaves the noise too narrow or the sum no room.
         """
         if self.rostered is None:
             self.rostered = self._verified(roster, trust)
@@ -71,8 +81,6 @@ class Attempt:
         document, charter = roster.document, self.charter.document
         if document.attempt_nonce != self.nonce or self.consent not in document.consents:
             raise Refused(Reason.ROSTER_FOREIGN, "the roster lacks the consent this city gave")
-        if document.attempt > 1 + charter.max_repeats:
-            raise Refused(Reason.REPEATS_EXHAUSTED, f"attempt {document.attempt} is one too many")
         consents = verify_roster(roster, self.charter, trust)
         kind = terms.kind_of_round(charter, document.first_round)
         terms.contribution_bound(charter, kind, len(consents))

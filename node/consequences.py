@@ -16,7 +16,7 @@ from federation.documents.membership import Membership
 from federation.documents.releases import ModelRelease, StatisticsRelease
 from federation.documents.runs import Closure, DropRecord, Roster, RoundRecord
 from federation.documents.types import Document
-from federation.errors import Malformed, Reason
+from federation.errors import Malformed, Reason, Refused
 from federation.model import parameters
 from federation.trust import Trust
 from federation.verification import (
@@ -25,7 +25,7 @@ from federation.verification import (
     verify_round_record,
     verify_statistics_release,
 )
-from node import forgotten
+from node import contradiction, forgotten
 from node.documents import Lookup
 from node.identity import OwnKeys
 from node.privacy import ledger
@@ -34,6 +34,7 @@ from node.store.models import ActiveModel
 from node.store.runs import Alarm
 
 D = TypeVar("D", bound=Document)
+Evidence = tuple[Accepted[Charter], Accepted[Roster], Accepted[RoundRecord]]
 
 FORGOTTEN = (
     "the log shows an answer of this city that its store does not remember, as after a restore: "
@@ -54,7 +55,8 @@ class Consequences:
         """Write what ``accepted`` entails; ``find`` looks other documents up by digest.
 
         Raises what the verification of a release raises, WRONG_BINDING when its evidence is not in
-        the log before it.
+        the log before it, and what :func:`node.contradiction.check_unreleased` raises,
+        WRONG_SUM when its record does not hold what this city sent.
         """
         match accepted.document:
             case Membership() as membership:
@@ -62,10 +64,12 @@ class Consequences:
             case ModelRelease() as release:
                 evidence = _evidence(release, find, trust)
                 verify_model_release(accepted.of(ModelRelease), *evidence, trust)
+                self._check_release(connection, accepted, evidence)
                 self._activate(connection, accepted.digest, release)
             case StatisticsRelease() as statistics:
                 evidence = _evidence(statistics, find, trust)
                 verify_statistics_release(accepted.of(StatisticsRelease), *evidence)
+                self._check_release(connection, accepted, evidence)
             case Roster() as roster:
                 charter = find(roster.charter_digest)
                 if charter is not None and forgotten.consent(
@@ -91,6 +95,16 @@ class Consequences:
                 connection,
                 f"membership {membership.version} names keys for {city.division} that are not "
                 "this node's",
+            )
+
+    def _check_release(
+        self, connection: Connection, release: Accepted[Document], evidence: Evidence
+    ) -> None:
+        charter, _, record = evidence
+        contradiction.check_unreleased(connection, charter.digest, release.digest)
+        if contradiction.exchanged(connection, self.own.division, record.document):
+            raise Refused(
+                Reason.WRONG_SUM, "the release's record holds another contribution of this city"
             )
 
     def _activate(self, connection: Connection, digest: bytes, release: ModelRelease) -> None:
@@ -125,9 +139,7 @@ class Consequences:
         runs.raise_alarm(connection, Alarm(self.clock_ms(), b"", b"", 0, sentence))
 
 
-def _evidence(
-    release: ModelRelease | StatisticsRelease, find: Lookup, trust: Trust
-) -> tuple[Accepted[Charter], Accepted[Roster], Accepted[RoundRecord]]:
+def _evidence(release: ModelRelease | StatisticsRelease, find: Lookup, trust: Trust) -> Evidence:
     """Return what a release rests on, each verified against the others."""
     charter = _logged(find, release.charter_digest, Charter)
     record = _logged(find, release.record_digest, RoundRecord)

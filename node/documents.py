@@ -227,6 +227,10 @@ class AcceptedDocuments:
         try:
             accepted = self._acceptance.logged(bundle, now_ms)
         except CallerError as refusal:
+            if refusal.reason is Reason.NOT_YET_VALID:
+                # proven, and too early by this clock only: passed over, a membership would be lost
+                # here for good, and what others believe from now on would not be believed
+                raise
             self._pass_over(bundle, now_ms)
             self._refuse(bundle, refusal, now_ms)
             return None

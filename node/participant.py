@@ -28,6 +28,7 @@ from federation.rounds import terms
 from federation.rounds.aggregate import State, from_bytes, to_bytes
 from federation.wire.codec import decode_envelope
 from node.attempts import Attempt, Rostered
+from node.contradiction import exchanged
 from node.contribution import Figures, keep_evaluation, masked, vote_on
 from node.documents import AcceptedDocuments
 from node.faults import OWN_FAULT, log_fault, sentence_for_peer
@@ -206,15 +207,36 @@ class Participant:
             if given is not None:
                 return given
             attempt = self._attempt(request)
-            rostered = attempt.enter(roster, self._documents.trust)
+            rostered = self._enter(attempt, roster)
             attempt.check_order(rostered.roster, request)
-            if attempt.answered and record is not None:
-                attempt.check_recorded(record)
+            if record is not None:
+                self._check_recorded(attempt, record)
             state = attempt.state = self._state(attempt, request)
             charge = self._charge(charter.digest, request, state)
             envelope = self._answer(attempt, rostered, request, charge, request_digest)
             attempt.answered, attempt.sent = request.round, digest(envelope)
             return envelope
+
+    def _enter(self, attempt: Attempt, roster: Accepted[Roster]) -> Rostered:
+        if attempt.rostered is None:
+            charter = attempt.charter
+            logged = self._documents.of_type(Roster, charter.leaf_index or 0)
+            same_run = [r.digest for r in logged if r.document.charter_digest == charter.digest]
+            # a roster of another run is refused when it is verified
+            if roster.digest in same_run:
+                attempt.check_repeats(roster.document, same_run.index(roster.digest))
+        return attempt.enter(roster, self._documents.trust)
+
+    def _check_recorded(self, attempt: Attempt, record: RoundRecord) -> None:
+        if attempt.answered:
+            attempt.check_recorded(record)
+            return
+        # a new attempt begins on the record of the one before, whose answers are in the store
+        with self._store.read() as connection:
+            if exchanged(connection, self._city, record):
+                raise Refused(
+                    Reason.WRONG_SUM, "the record holds another contribution of this city"
+                )
 
     def _awaited(self, request: RoundRequest) -> tuple[Accepted[Roster], RoundRecord | None]:
         """What the request names, once the feed has it: waited for outside the turn."""

@@ -21,7 +21,7 @@ from federation.errors import LaborfedError, Malformed, Reason, Stale, TooLarge,
 from federation.log import merkle
 from federation.log.bundle import Bundle
 from federation.log.checkpoint import Checkpoint, open_note, verify_checkpoint
-from federation.signers import Role, signatories
+from federation.signers import signatories
 from federation.trust import Known, Trust, check_content, check_order, check_signers
 from federation.wire.codec import decode_document, decode_envelope
 
@@ -122,9 +122,7 @@ def document_of(
     """
     document = decode_document(payload_type, envelope.payload)
     if isinstance(document, Membership):
-        check_content(known, envelope, document)
-        own = signatories(Role.ADMINISTRATORS, document)
-        return document, own.claimed(envelope, strangers=True)
+        return document, check_content(known, envelope, document)
     if known is not None:
         _check_bindings(document, names, known)
     return document, names

@@ -13,7 +13,14 @@ from federation.crypto.keys import digest
 from federation.errors import PeerError, Reason
 from federation.log.bundle import Bundle
 from federation.publication import ProvenHead
-from federation.wire.channel import UNARY_DEADLINE_S, Endpoint, Identity, connect, translated
+from federation.wire.channel import (
+    ATTENDING_KEY,
+    UNARY_DEADLINE_S,
+    Endpoint,
+    Identity,
+    connect,
+    translated,
+)
 from federation.wire.codec import bundle_from_message
 from federation.wire.v1 import exchange_pb2, exchange_pb2_grpc, log_pb2
 
@@ -134,8 +141,9 @@ class ExchangeClient:
         answering: set[asyncio.Task[None]] = set()
         with translated():
             await call.write(exchange_pb2.Answer(request_id=0))
-            await call.initial_metadata()
-            attending()
+            # a refused stream has initial metadata too, but not these
+            if dict(await call.initial_metadata()).get(ATTENDING_KEY):
+                attending()
             async for request in call:
                 task = group.create_task(answer(request))
                 answering.add(task)

@@ -12,7 +12,7 @@ from typing import cast
 from federation.acceptance import Accepted
 from federation.crypto.masking import MaskContext
 from federation.documents.charter import Charter
-from federation.documents.exchanged import Contribution, RoundRequest
+from federation.documents.exchanged import Consent, Contribution, RoundRequest
 from federation.documents.rules import NONCE_BYTES
 from federation.documents.runs import Closure
 from federation.errors import LaborfedError, Malformed, Reason, Refused
@@ -142,7 +142,7 @@ class Conductor:
             judge=lambda raw, city: judging.consent(raw, city, request, self._desk.in_run),
             tell=self._tell_city,
         )
-        self._attempt = replace(self._attempt, consents=found.envelopes)
+        self._attempt = replace(self._attempt, consents=self._usable(found))
         needed = max(self._charter.min_roster, self._charter.collusion_bound + 2)
         if len(self._attempt.consents) >= needed:
             return Outcome.ENOUGH
@@ -154,6 +154,15 @@ class Conductor:
         if self._desk.stopped:
             return self._stopped()
         return Outcome.TOO_FEW if self._position.attempts else Outcome.TOO_FEW_AT_START
+
+    def _usable(self, found: Collected) -> dict[str, bytes]:
+        """Consents' bytes by city, without those whose key another city gave as well."""
+        consents = {city: cast(Consent, a.document) for city, a in found.answers.items()}
+        shared = judging.shared_keys(consents)
+        for city in sorted(shared):
+            error = Refused(Reason.ROSTER_CONSENT, "left out: another city gave the same key")
+            self._tell_city(city, str(error))
+        return {city: raw for city, raw in found.envelopes.items() if city not in shared}
 
     def _make_roster(self) -> Outcome:
         if self._attempt.membership_digest != self._desk.membership_digest:

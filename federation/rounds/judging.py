@@ -4,7 +4,8 @@ Lives here: which answer counts for which request. Must not know: the other citi
 follows from a missing answer.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 
 from federation.acceptance import Accepted
 from federation.crypto.masking import MaskContext
@@ -34,6 +35,16 @@ def consent(raw: bytes, city: str, request: ConsentRequest, in_run: InRun) -> Co
         if getattr(document, name) != getattr(request, name):
             raise Malformed(Reason.WRONG_BINDING, f"consent: {name} is not the request's")
     return document
+
+
+def shared_keys(consents: Mapping[str, Consent]) -> frozenset[str]:
+    """Return the cities that gave an agreement key which another of them gave too.
+
+    Every city refuses a roster with two equal keys: two that agree on one would end each run, and
+    have the others named as missing.
+    """
+    times = Counter(consent.agreement_key for consent in consents.values())
+    return frozenset(c for c, consent in consents.items() if times[consent.agreement_key] > 1)
 
 
 def contribution(raw: bytes, city: str, context: MaskContext, in_run: InRun) -> Contribution:

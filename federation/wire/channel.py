@@ -30,6 +30,7 @@ RECONNECT_MS = (200, 5_000)
 
 REASON_KEY = "laborfed-reason"
 FAULT_KEY = "laborfed-fault"
+ATTENDING_KEY = "laborfed-attending"  # first metadata of a stream that was let in
 
 FAULTS: dict[str, type[LaborfedError]] = {
     cls.__name__: cls

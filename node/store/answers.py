@@ -43,6 +43,18 @@ def committed_answer(
     return bytes(row.answer)
 
 
+def given(connection: Connection, question: Question) -> bytes | None:
+    """The bytes committed for a question, whichever request asked it; None when there are none."""
+    answer: bytes | None = connection.scalar(
+        select(answers.c.answer).where(
+            answers.c.attempt == question.attempt,
+            answers.c.round == question.round,
+            answers.c.kind == question.kind,
+        )
+    )
+    return answer
+
+
 def commit_answer(
     connection: Connection, question: Question, request_digest: bytes, answer: bytes, *, at_ms: int
 ) -> bytes:

@@ -1,33 +1,22 @@
 """A node's store on disk, migrated, as every test of the node begins with."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.cities import START, CitySide, PaperCity, found_city
 from support.federation import Federation
+from support.stores import create, own_copy
 
 from federation.crypto.keys import digest
 from federation.rounds.aggregate import to_bytes
 from node.store.engine import Store, open_store
-from node.store.migrations import migrate
 
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated database file; migrating anew for each test would cost most of the time."""
-    path = tmp_path_factory.mktemp("template") / "node.db"
-    opened = open_store(path)
-    migrate(opened.engine)
-    opened.close()
-    return path
-
-
-def own_copy(empty_database: Path, folder: Path) -> Path:
-    """Return a private copy of the empty database in a new ``folder``."""
-    folder.mkdir(mode=0o700)
-    return shutil.copy(empty_database, folder / "node.db")
+    return create(tmp_path_factory.mktemp("template") / "node.db")
 
 
 @pytest.fixture

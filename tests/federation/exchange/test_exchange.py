@@ -12,8 +12,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from federation.acceptance import Acceptance, Limits
 from federation.crypto.certificates import (
-    LIFETIME,
-    Authority,
     certificate_request,
     generate_tls_key,
     load_certificate,
@@ -22,7 +20,6 @@ from federation.crypto.certificates import (
 )
 from federation.crypto.keys import digest
 from federation.errors import (
-    LaborfedError,
     Malformed,
     PeerError,
     Reason,
@@ -36,7 +33,7 @@ from federation.log.bundle import Bundle
 from federation.trust import Trust
 from federation.wire.channel import MAX_MESSAGE_BYTES, Identity, connect
 from federation.wire.v1 import exchange_pb2, exchange_pb2_grpc
-from tests.support.exchange import DAY_MS, RunningExchange, Site, now_ms, running_exchange
+from tests.support.exchange import RunningExchange, now_ms, running_exchange
 
 CITY, OTHER = "440300", "441900"
 Scenario = Callable[[RunningExchange], Awaitable[None]]
@@ -88,71 +85,6 @@ def of_a_member(exchange: RunningExchange) -> Identity:
     return exchange.sites[CITY].identity(exchange.keys.authority)
 
 
-def of_a_stranger(exchange: RunningExchange) -> Identity:
-    return Site(CITY).identity(exchange.keys.authority)
-
-
-def from_another_authority(exchange: RunningExchange) -> Identity:
-    return exchange.sites[CITY].identity(Authority.create("demo", now_ms()))
-
-
-def expired(exchange: RunningExchange) -> Identity:
-    return exchange.sites[CITY].identity(exchange.keys.authority, now_ms() - 30 * DAY_MS)
-
-
-def of_an_invitation(exchange: RunningExchange) -> Identity:
-    return exchange.invitation("330100").identity
-
-
-def invited_with_a_members_key(exchange: RunningExchange) -> Identity:
-    key = exchange.sites[CITY].tls
-    chain = exchange.keys.authority.issue_bootstrap(key, CITY, now_ms(), LIFETIME)
-    return tls_key_pem(key), chain
-
-
-CALLS: dict[str, Callable[[ExchangeClient], Awaitable[object]]] = {
-    "publish": lambda client: client.publish(b"anything"),
-    "checkpoint": lambda client: client.checkpoint(0),
-    "blob": lambda client: client.blob(bytes(32)),
-    "renew": lambda client: client.renew(certificate_request(generate_tls_key(), CITY)),
-    "follow": lambda client: follow(client, 0, 0, 1),
-    "attend": lambda client: client.attend(no_answer),
-}
-
-
-@pytest.mark.parametrize(
-    ("shown", "fault", "reason"),
-    [
-        pytest.param(of_a_stranger, Untrusted, Reason.TLS_IDENTITY, id="an unknown key"),
-        pytest.param(of_an_invitation, Untrusted, Reason.TLS_IDENTITY, id="a bootstrap key"),
-        pytest.param(
-            invited_with_a_members_key,
-            Untrusted,
-            Reason.TLS_IDENTITY,
-            id="a bootstrap certificate for a member's key",
-        ),
-        pytest.param(
-            from_another_authority, PeerError, Reason.UNREACHABLE, id="another authority's word"
-        ),
-        pytest.param(expired, PeerError, Reason.UNREACHABLE, id="an expired certificate"),
-    ],
-)
-def test_nothing_but_enrolment_is_reached_with(
-    tmp_path: Path,
-    shown: Callable[[RunningExchange], Identity],
-    fault: type[LaborfedError],
-    reason: Reason,
-) -> None:
-    async def scenario(exchange: RunningExchange) -> None:
-        async with ExchangeClient.connect(exchange.endpoint, shown(exchange)) as client:
-            for name, call in CALLS.items():
-                with pytest.raises(fault) as refused:
-                    await call(client)
-                assert refused.value.reason is reason, name
-
-    play(tmp_path, scenario)
-
-
 def test_a_city_does_not_talk_to_a_coordinator_of_another_name(tmp_path: Path) -> None:
     async def scenario(exchange: RunningExchange) -> None:
         elsewhere = replace(exchange.endpoint, server_name="other.example")
@@ -160,34 +92,6 @@ def test_a_city_does_not_talk_to_a_coordinator_of_another_name(tmp_path: Path) -
             with pytest.raises(PeerError) as refused:
                 await client.checkpoint(0)
         assert refused.value.reason is Reason.UNREACHABLE
-
-    play(tmp_path, scenario)
-
-
-def test_a_suspended_city_loses_its_streams_and_its_calls(tmp_path: Path) -> None:
-    async def scenario(exchange: RunningExchange) -> None:
-        async with exchange.client(CITY) as client:
-            attended = asyncio.create_task(client.attend(no_answer))
-            followed = asyncio.create_task(follow(client, 0, 0, 99))
-            await present(exchange, CITY)
-            current = exchange.publisher.trust.current
-            cities = tuple(
-                replace(city, status="suspended") if city.division == CITY else city
-                for city in current.cities
-            )
-            change = replace(
-                current,
-                version=2,
-                previous_digest=exchange.publisher.trust.current_digest,
-                cities=cities,
-                issued_ms=now_ms(),
-            )
-            await asyncio.to_thread(exchange.next_membership, change)
-            for call in (attended, followed, client.checkpoint(0)):
-                with pytest.raises(Untrusted) as refused:
-                    await call
-                assert refused.value.reason is Reason.TLS_IDENTITY
-            assert CITY not in exchange.mailbox.present()
 
     play(tmp_path, scenario)
 

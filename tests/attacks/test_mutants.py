@@ -1,0 +1,59 @@
+"""A slice of the mutants: twelve guarding lines broken, exactly their attacks get through.
+
+``make mutants`` breaks every line. Each is played here against its own group on its own stage.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from attacks.case import Guard
+from attacks.mutants import PLAYED, Mutant, as_id, broken, copied, failures, mutants, verdict
+from attacks.table import TABLE
+
+SLICE = (
+    "two keys of one administrator pass for two people",
+    "a city's key is replaced without its old key's word",
+    "another charter under the signatures of the first",
+    "a field that this version does not read, inside a charter's privacy terms",
+    "a charter back-dated to when a retired administrator could sign",
+    "an entry is dropped after its receipt was given",
+    "a membership is left out, so that its predecessor stays in force",
+    "the log shrinks",
+    "one city is given other parameters than the others",
+    "a roster of one city, whose sum is the city's own",
+    "a charge whose number is guessed",
+    "a second answer to one question",
+)
+
+
+@pytest.fixture(scope="module")
+def copy() -> Iterator[Path]:
+    with copied() as root:
+        yield root
+
+
+def neighbours(name: str) -> list[str]:
+    """The cases of an attack's group that are played on its stage."""
+    for group, attacks in TABLE.items():
+        stages = [attack.stage for attack in attacks if attack.name == name]
+        if stages:
+            alike = (str(attack) for attack in attacks if attack.stage is stages[0])
+            return [f"{PLAYED}::test_stopped[{as_id(f'{group}: {one}')}]" for one in alike]
+    raise AssertionError(f"no attack is called {name!r}")
+
+
+@pytest.mark.parametrize("name", SLICE)
+def test_exactly_its_attacks_get_through_a_broken_line(copy: Path, name: str) -> None:
+    (mutant,) = (m for m in mutants() if m.guard.lines == guard_of(name).lines)
+    cases = neighbours(name)
+    played = frozenset(n for n in mutant.names if any(f": {as_id(n)} [" in c for c in cases))
+    with broken(copy, mutant.guard):
+        failed, _ = failures(copy, *cases)
+    assert verdict(Mutant(mutant.guard, played), failed) == []
+
+
+def guard_of(name: str) -> Guard:
+    """The line that stops an attack."""
+    return next(a.guard for attacks in TABLE.values() for a in attacks if a.name == name)
