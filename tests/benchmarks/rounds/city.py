@@ -14,7 +14,8 @@ import numpy as np
 from federation.documents.charter import Charter
 from federation.errors import LaborfedError, Reason, Refused
 from federation.terminal import complain, say
-from node.app import Node, Parts, attend, configure_log, open_node
+from federation.watch import eventlog
+from node.app import Node, Parts, attend, open_node
 from node.identity import open_home
 from node.training import Integers
 
@@ -56,7 +57,7 @@ ECHOING = Parts(work=lambda _: Echo(), noise=silent)
 def serve(path: Path) -> None:
     """Serve a home until SIGTERM or SIGINT; raises what :func:`node.app.open_node` raises."""
     home = open_home(path)
-    configure_log(home.config.log_level)
+    eventlog.configure(home.config.log_level)
     with open_node(home) as node:
         asyncio.run(_until_signalled(node))
 
