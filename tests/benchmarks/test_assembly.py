@@ -30,14 +30,14 @@ def test_a_node_as_it_comes_adds_discrete_gaussian_noise():
 
 
 def test_only_a_tests_assembly_makes_other_parts():
-    """No line of the product makes ``Parts`` but the default of ``attend``."""
+    """Wherever the product makes ``Parts``, they are those of a node as it comes."""
     made = [
-        (path.relative_to(ROOT).as_posix(), node.lineno, len(node.args) + len(node.keywords))
+        (path.relative_to(ROOT).as_posix(), len(node.args) + len(node.keywords))
         for path in SOURCES
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call) and _name(node.func) == "Parts"
     ]
-    assert [(path, given) for path, _, given in made] == [("node/app.py", 0)]
+    assert set(made) == {("node/app.py", 0)}
 
 
 def test_no_line_of_the_product_hands_parts_to_a_node():
