@@ -42,7 +42,8 @@ protos: $(DEVELOPMENT) ## generate federation/wire/v1 from proto/
 	$(BIN)/python -m grpc_tools.protoc -Iproto \
 	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 	  --grpc_python_out=$(OUT) --mypy_grpc_out=quiet:$(OUT) \
-	  proto/federation/wire/v1/exchange.proto proto/federation/wire/v1/control.proto
+	  proto/federation/wire/v1/exchange.proto proto/federation/wire/v1/control.proto \
+	  proto/federation/wire/v1/carrying.proto
 
 attacks: $(DEVELOPMENT) ## the attack table: who tries what, where it is stopped, by which reason
 	@PYTHONPATH=tests $(BIN)/python -m attacks

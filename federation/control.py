@@ -16,13 +16,13 @@ import grpc
 
 from federation.acceptance import Accepted
 from federation.documents.charter import Charter
-from federation.errors import Misconfigured, Reason
 from federation.exchange.feed import wake_on
 from federation.log.bundle import Bundle
 from federation.rounds.events import RunEvent
 from federation.runner import Runner
 from federation.wire import channel
 from federation.wire.codec import bundle_from_message, bundle_to_message
+from federation.wire.local import LocalSocket, local_channel, local_server, start_local
 from federation.wire.v1 import control_pb2, control_pb2_grpc, log_pb2
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -59,7 +59,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         run = self._runner.start(charter, hand_over)
         run.add_done_callback(lambda _: hand_over(None))
         while (event := await waiting.get()) is not None:
-            await context.write(control_pb2.RunEvent(**asdict(event)))
+            await context.write(event_to_message(event))
         run.result()
 
     async def StopRun(
@@ -88,12 +88,7 @@ class ControlClient:
         request = control_pb2.StartRunRequest(charter_digest=charter_digest)
         with channel.translated():
             async for message in self._stub.StartRun(request):
-                yield RunEvent(
-                    **{
-                        field.name: getattr(message, field.name)
-                        for field in message.DESCRIPTOR.fields
-                    }
-                )
+                yield event_from_message(message)
 
     async def stop_run(self, charter_digest: bytes) -> None:
         """Have the run that is on closed at its next step."""
@@ -105,11 +100,7 @@ class ControlClient:
 @asynccontextmanager
 async def control_client(socket: Path) -> AsyncIterator[ControlClient]:
     """Connect to the control socket of a serving coordinator."""
-    options = [
-        ("grpc.max_send_message_length", channel.MAX_MESSAGE_BYTES),
-        ("grpc.default_authority", "localhost"),
-    ]
-    async with grpc.aio.insecure_channel(f"unix:{socket}", options=options) as opened:
+    async with local_channel(socket) as opened:
         yield ControlClient(opened)
 
 
@@ -118,18 +109,21 @@ async def start_control(socket: Path, service: ControlService) -> grpc.aio.Serve
 
     Misconfigured when that is not possible.
     """
-    server = grpc.aio.server(
-        interceptors=[channel.ErrorTranslation(reveal=True)],
-        options=[("grpc.max_receive_message_length", channel.MAX_MESSAGE_BYTES)],
-    )
+    server = local_server(reveal=True)
     control_pb2_grpc.add_ControlServicer_to_server(service, server)
-    try:
-        server.add_insecure_port(f"unix:{socket}")
-        socket.chmod(0o600)
-    except (RuntimeError, OSError) as error:
-        raise Misconfigured(Reason.CONFIGURATION, f"cannot listen on {socket}: {error}") from None
-    await server.start()
+    await start_local(server, LocalSocket(socket))
     return server
+
+
+def event_to_message(event: RunEvent) -> control_pb2.RunEvent:
+    """Return an event as it travels: field by field, under the same names."""
+    return control_pb2.RunEvent(**asdict(event))
+
+
+def event_from_message(message: control_pb2.RunEvent) -> RunEvent:
+    """Return the event that travelled."""
+    fields = (field.name for field in message.DESCRIPTOR.fields)
+    return RunEvent(**{name: getattr(message, name) for name in fields})
 
 
 def _put(waiting: "asyncio.Queue[RunEvent | None]", event: RunEvent | None) -> None:

@@ -7,15 +7,17 @@ the command line, or anything a part can do for itself.
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from federation import founding
 from federation.acceptance import Accepted
+from federation.carriage import CarriageService, start_carriage
 from federation.control import ControlService, start_control
 from federation.crypto.certificates import (
     Authority,
@@ -42,7 +44,7 @@ from federation.rounds.conductor import Conductor
 from federation.rounds.desk import Carrier, Desk
 from federation.rounds.events import Report
 from federation.rounds.store import RunStore, open_run_store
-from federation.runner import Runner
+from federation.runner import Conduct, Runner
 from federation.wal import keep_folding
 from federation.watch.calls import CallMeasures
 from federation.watch.coordinator import (
@@ -58,6 +60,7 @@ from federation.watch.listener import listening
 from federation.watch.measures import StateCollector
 from federation.watch.readiness import Readiness
 from federation.wire.channel import Identity, server_credentials
+from federation.wire.local import LocalSocket
 
 GRACE_S = 3.0  # calls in flight may end within it when the coordinator stops
 
@@ -121,13 +124,29 @@ class Coordinator:
         self, charter: Accepted[Charter], report: Report, stop: "Future[None]"
     ) -> Closure | None:
         """Run a charter to its end or until ``stop`` is done, in the calling thread."""
+        return self.conduct_over(self.meeting.mailbox, charter, report, stop)
+
+    def conduct_over(
+        self,
+        mailbox: Mailbox,
+        charter: Accepted[Charter],
+        report: Report,
+        stop: "Future[None]",
+    ) -> Closure | None:
+        """As :meth:`conduct`, with the cities that attend ``mailbox``."""
         # Flower takes a second to import, and only runs need it
         from federation.rounds.flower import ExchangeGrid, conduct  # noqa: PLC0415
 
-        grid = ExchangeGrid(self.meeting.mailbox, charter.digest, stop)
+        grid = ExchangeGrid(mailbox, charter.digest, stop)
+        return conduct(grid, self.app(charter, report, stop))
 
-        def desk(carrier: Carrier) -> Desk:
-            return Desk(
+    def app(
+        self, charter: Accepted[Charter], report: Report, stop: "Future[None]"
+    ) -> Callable[[Carrier], Conductor]:
+        """Return what conducts a charter's run over whichever carrier it is given."""
+
+        def conductor(carrier: Carrier) -> Conductor:
+            desk = Desk(
                 carrier=carrier,
                 publisher=self.meeting.publisher,
                 runs=self.runs,
@@ -136,8 +155,9 @@ class Coordinator:
                 report=report,
                 stop=stop,
             )
+            return Conductor(charter, desk, self.meeting.blobs)
 
-        return conduct(grid, lambda carrier: Conductor(charter, desk(carrier), self.meeting.blobs))
+        return conductor
 
 
 @contextmanager
@@ -186,8 +206,13 @@ def reading(home: Home) -> Iterator[Publisher]:
 
 
 @asynccontextmanager
-async def serving(coordinator: Coordinator) -> AsyncIterator[ExchangeServer]:
-    """Serve the exchange port, the control socket and, if configured, figures inside the block."""
+async def serving(
+    coordinator: Coordinator, carrier: LocalSocket | None = None
+) -> AsyncIterator[ExchangeServer]:
+    """Serve the exchange port, the control socket and, if configured, figures inside the block.
+
+    ``carrier``: where runs are offered to carriers other than the exchange, if they are.
+    """
     meeting, keys = coordinator.meeting, coordinator.keys
     socket = coordinator.home.socket  # before anything listens: the path may be too long
     signal = HeadSignal(asyncio.get_running_loop())
@@ -223,23 +248,32 @@ async def serving(coordinator: Coordinator) -> AsyncIterator[ExchangeServer]:
 
     if meeting.stands:
         await stand(meeting.publisher)
-    runner = Runner(observed(coordinator.conduct, coordinator.timings, keeper.stir))
-    control = await start_control(socket, ControlService(submit, coordinator.find_charter, runner))
-    keeping = [
-        asyncio.create_task(keeper.run()),
-        asyncio.create_task(ready.keep_beating()),
-        asyncio.create_task(keep_folding(coordinator.home.databases)),
-    ]
-    _show_figures(coordinator, runner, identity, ready)
-    try:
-        with listening(coordinator.configuration.metrics, registry, ready):
-            yield exchange
-    finally:
-        for task in keeping:
-            task.cancel()
-        await asyncio.gather(*keeping, return_exceptions=True)
-        await control.stop(0)
-        await exchange.stop(GRACE_S)
+    watched = (coordinator.timings, keeper.stir)
+    runner = Runner(observed(coordinator.conduct, *watched))
+    control = ControlService(submit, coordinator.find_charter, runner)
+    async with AsyncExitStack() as standing:
+        standing.push_async_callback(exchange.stop, GRACE_S)
+        standing.push_async_callback((await start_control(socket, control)).stop, 0)
+        if carrier is not None:
+
+            def conduct_over(mailbox: Mailbox) -> Conduct:
+                return observed(partial(coordinator.conduct_over, mailbox), *watched)
+
+            offered = CarriageService(coordinator.find_charter, runner, conduct_over)
+            standing.push_async_callback((await start_carriage(carrier, offered)).stop, 0)
+        keeping = [
+            asyncio.create_task(keeper.run()),
+            asyncio.create_task(ready.keep_beating()),
+            asyncio.create_task(keep_folding(coordinator.home.databases)),
+        ]
+        _show_figures(coordinator, runner, identity, ready)
+        try:
+            with listening(coordinator.configuration.metrics, registry, ready):
+                yield exchange
+        finally:
+            for task in keeping:
+                task.cancel()
+            await asyncio.gather(*keeping, return_exceptions=True)
 
 
 def _show_figures(

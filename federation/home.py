@@ -24,9 +24,7 @@ from federation.exchange.database import open_database
 from federation.log.store import create_log
 from federation.rounds.store import open_run_store
 from federation.watch.settings import LogLevel, MetricsAddress
-
-# A Unix socket's path has 108 bytes including the closing zero (unix(7), sun_path).
-MAX_SOCKET_PATH = 107
+from federation.wire.local import socket_path
 
 _HOST = re.compile(r"[A-Za-z0-9.:-]{1,64}")  # 64: a certificate's common name, RFC 5280
 
@@ -136,12 +134,7 @@ class Home:
     @property
     def socket(self) -> Path:
         """The operator's control socket; Misconfigured when the path is too long for one."""
-        path = self.path.resolve() / "control.sock"
-        if len(os.fsencode(path)) > MAX_SOCKET_PATH:
-            raise Misconfigured(
-                Reason.CONFIGURATION, f"{path} is too long for a socket: use a shorter home folder"
-            )
-        return path
+        return socket_path(self.path / "control.sock")
 
     @property
     def _keys(self) -> Path:

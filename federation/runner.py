@@ -39,10 +39,13 @@ class Runner:
         with self._lock:
             return self._active
 
-    def start(self, charter: Accepted[Charter], report: Report) -> "Future[None]":
+    def start(
+        self, charter: Accepted[Charter], report: Report, conduct: Conduct | None = None
+    ) -> "Future[None]":
         """Begin, or take up again, the charter's run; the future ends with it or with its error.
 
-        ``report`` is called in the run's thread. Refused(RUN_ACTIVE) while another run is on.
+        ``report`` is called in the run's thread; ``conduct`` stands in for the runner's own.
+        Refused(RUN_ACTIVE) while another run is on.
         """
         with self._lock:
             if self._active is not None:
@@ -52,7 +55,10 @@ class Runner:
         ended: Future[None] = Future()
         # a daemon: what a stopping coordinator leaves unfinished is taken up again later
         threading.Thread(
-            target=self._run, args=(charter, report, stop, ended), name="run", daemon=True
+            target=self._run,
+            args=(conduct or self._conduct, charter, report, stop, ended),
+            name="run",
+            daemon=True,
         ).start()
         return ended
 
@@ -66,13 +72,14 @@ class Runner:
 
     def _run(
         self,
+        conduct: Conduct,
         charter: Accepted[Charter],
         report: Report,
         stop: "Future[None]",
         ended: "Future[None]",
     ) -> None:
         try:
-            self._conduct(charter, report, stop)
+            conduct(charter, report, stop)
         except Exception as error:  # noqa: BLE001 handed on: whoever waits for the run raises it
             _log(charter.digest, error)  # nobody may be waiting any more
             self._finish()

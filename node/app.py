@@ -21,9 +21,11 @@ import structlog
 from federation.acceptance import Limits
 from federation.documents.charter import Charter
 from federation.errors import Misconfigured, Reason, StorageFault
+from federation.exchange.participant_socket import serve_participant
 from federation.wal import keep_folding
 from federation.watch import eventlog
 from federation.watch.listener import listening
+from federation.wire.local import LocalSocket
 from node import client_app
 from node.connection import Connection
 from node.consequences import Consequences
@@ -38,6 +40,7 @@ from node.policy import load_policy
 from node.presence import Presence, State, keep_presence
 from node.privacy import ledger
 from node.privacy.measure import discrete_gaussian
+from node.replay import FetchBlob
 from node.store import feed
 from node.store.engine import Store, open_store
 from node.store.migrations import migrate
@@ -126,10 +129,12 @@ async def attend(
     stop: asyncio.Event,
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
     parts: Parts = Parts(),
+    participant_socket: LocalSocket | None = None,
 ) -> None:
     """Keep ``node`` attending until ``stop`` is set.
 
     ``say`` gets one ``ready`` line at each change of how the node stands with the coordinator.
+    ``participant_socket``: where carriers other than the exchange hand in requests, if they do.
     """
     watch = Watch(node)
     with (
@@ -149,9 +154,13 @@ async def attend(
         )
         gate = gate_of(node)
         node.documents.subscribe(Foresight(gate, threads, node.clock_ms))
-        participant = participant_of(node, connection, gate, parts)
+        participant = participant_of(node, connection.fetch_blob, gate, parts)
         app = client_app.client_app(watch.timed(participant.answer))
         answer = partial(client_app.invoke, app, node.identity.division)
+        socket = None
+        if participant_socket is not None:
+            socket = await serve_participant(participant_socket, answer, threads)
+            say(f"participant socket {participant_socket.path}")
         stopping = asyncio.create_task(stop.wait())
         work = [
             asyncio.create_task(connection.run(answer)),
@@ -166,6 +175,8 @@ async def attend(
             for task in (stopping, *work):
                 task.cancel()
             await asyncio.gather(stopping, *work, return_exceptions=True)
+            if socket is not None:
+                await socket.stop(0)
 
 
 async def _first_end(stopping: "asyncio.Task[bool]", *work: "asyncio.Task[None]") -> None:
@@ -185,11 +196,8 @@ def gate_of(node: Node) -> Gate:
     return Gate(node.store, identity.signing, identity.division, policy, node.clock_ms)
 
 
-def participant_of(
-    node: Node, connection: Connection, gate: Gate, parts: Parts = Parts()
-) -> Participant:
-    """Return what answers requests for this city."""
-    fetch = connection.fetch_blob
+def participant_of(node: Node, fetch: FetchBlob, gate: Gate, parts: Parts = Parts()) -> Participant:
+    """Return what answers requests for this city; ``fetch`` gets public bytes by digest."""
     return Participant(
         city=node.identity.division,
         store=node.store,
@@ -257,17 +265,28 @@ class PresenceNotes:
             self._kept = presence
 
 
-def serve(path: Path, say: Say, log_format: eventlog.LogFormat | None = None) -> None:
-    """Serve the home at ``path`` until SIGTERM or SIGINT; raises what :func:`open_node` raises."""
+def serve(
+    path: Path,
+    say: Say,
+    log_format: eventlog.LogFormat | None = None,
+    participant_socket: LocalSocket | None = None,
+    parts: Parts = Parts(),
+) -> None:
+    """Serve the home at ``path`` until SIGTERM or SIGINT; raises what :func:`open_node` raises.
+
+    ``participant_socket`` and ``parts`` as in :func:`attend`.
+    """
     home = open_home(path)
     eventlog.configure(home.config.log_level, log_format)
     with open_node(home) as node:
-        asyncio.run(_until_signalled(node, say))
+        asyncio.run(_until_signalled(node, say, participant_socket, parts))
 
 
-async def _until_signalled(node: Node, say: Say) -> None:
+async def _until_signalled(
+    node: Node, say: Say, participant_socket: LocalSocket | None, parts: Parts
+) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await attend(node, say, stop)
+    await attend(node, say, stop, parts=parts, participant_socket=participant_socket)
     structlog.get_logger().info("stopped", city=node.identity.division)

@@ -16,7 +16,8 @@ from node.cli import app as node_app
 ROOT = Path(__file__).parent.parent
 PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
 TEXTS = {
-    name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/operating.md")
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in ("README.md", "docs/operating.md", "docs/flower.md")
 }
 PROGRAMS = {"labor-federation": federation_app, "labor-node": node_app}
 
@@ -60,7 +61,7 @@ def commands(text: str) -> set[str]:
     """Command lines in code, continued lines joined; text after ` #` is a remark."""
     joined = text.replace("\\\n", " ")
     code = re.findall(r"`((?:labor-federation|labor-node) [^`\n]*)`", joined)
-    code += re.findall(r"^ {4,}((?:labor-federation|labor-node) .*)$", joined, re.MULTILINE)
+    code += re.findall(r"^ {3,}((?:labor-federation|labor-node) .*)$", joined, re.MULTILINE)
     return {part.split(" #")[0].strip() for line in code for part in line.split(" · ")}
 
 

@@ -13,6 +13,7 @@ from federation.cli import (
     administrators,
     charters,
     examining,
+    flower,
     members,
     running,
     serving,
@@ -36,6 +37,7 @@ app.command()(members.invite)
 app.add_typer(members.enrol, name="enrol")
 app.add_typer(members.membership, name="membership")
 app.add_typer(running.run, name="run")
+app.add_typer(flower.flower, name="flower")
 app.command()(serving.audit)
 app.add_typer(serving.log, name="log")
 app.command()(serving.serve)

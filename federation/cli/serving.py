@@ -30,6 +30,7 @@ from federation.terminal import time_text
 from federation.watch import eventlog
 from federation.watch.eventlog import LogFormat
 from federation.wire.codec import decode_envelope
+from federation.wire.local import LocalSocket, local_socket
 
 log = group("The transparency log.")
 
@@ -39,6 +40,14 @@ def serve(
     log_format: Annotated[
         LogFormat | None, typer.Option(help="On stderr; console on a terminal if left out.")
     ] = None,
+    carrier_socket: Annotated[
+        Path | None,
+        typer.Option(help="Offer runs here to other carriers than the exchange, as Flower."),
+    ] = None,
+    carrier_group: Annotated[
+        str | None,
+        typer.Option(help="Who may connect there besides this account: a group's members."),
+    ] = None,
 ) -> None:
     """Serve cities and the control socket until SIGTERM or SIGINT.
 
@@ -47,15 +56,15 @@ def serve(
     place = Home(home)
     eventlog.configure(place.configuration().log_level, log_format)
     with open_coordinator(place) as coordinator:
-        asyncio.run(_serve(coordinator))
+        asyncio.run(_serve(coordinator, local_socket(carrier_socket, carrier_group)))
 
 
-async def _serve(coordinator: Coordinator) -> None:
+async def _serve(coordinator: Coordinator, carrier: LocalSocket | None) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    async with serving(coordinator) as exchange:
+    async with serving(coordinator, carrier) as exchange:
         listening = f"{coordinator.configuration.listen.rpartition(':')[0]}:{exchange.port}"
         say(f"federation: {coordinator.configuration.federation}")
         say(f"address:    {coordinator.configuration.address}, listening on {listening}")
@@ -63,6 +72,8 @@ async def _serve(coordinator: Coordinator) -> None:
         say(
             f"founded:    {'yes' if coordinator.meeting.stands else 'no, waiting for membership 1'}"
         )
+        if carrier is not None:
+            say(f"carriers:   {carrier.path}")
         say(f"ready {listening}")
         sys.stdout.flush()
         structlog.get_logger().info("serving", address=listening)

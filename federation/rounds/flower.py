@@ -11,7 +11,8 @@ import federation.rounds.offline  # noqa: F401 before Flower reads the environme
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import Any, Protocol, TypeVar, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from flwr.app import ConfigRecord, Context, Message, Metadata, RecordDict
 from flwr.app.message import make_message
@@ -20,7 +21,9 @@ from flwr.supercore.run import Run
 
 from federation.errors import PeerError, Reason
 from federation.exchange.mailbox import Mailbox
-from federation.rounds.desk import Carrier
+
+if TYPE_CHECKING:  # a stock SuperNode starts a process for every message: little is loaded here
+    from federation.rounds.desk import Carrier
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -68,45 +71,84 @@ def context_of(run: int, node: int) -> Context:
     return Context(run_id=run, node_id=node, node_config={}, state=RecordDict(), run_config={})
 
 
-def conduct(grid: Grid, app: Callable[[Carrier], App[R_co]]) -> R_co:
+@dataclass(frozen=True)
+class Numbering:
+    """Which Flower node is which city's: on our grids the one whose number is its division."""
+
+    node_of: Callable[[str], int] = node_id
+    city_of: Callable[[int], str] = division_of
+
+
+def conduct(grid: Grid, app: "Callable[[Carrier], App[R_co]]") -> R_co:
     """Run ``app`` as a Flower ServerApp over ``grid`` and return what it came to."""
-    server, results = ServerApp(), list[Any]()
+    server, result = server_app(app)
+    server(grid, context_of(grid.run.run_id, COORDINATOR_NODE))
+    return result.result()
+
+
+def server_app(
+    app: "Callable[[Carrier], App[R_co]]",
+    numbering: Callable[[Grid], Numbering] = lambda _: Numbering(),
+) -> "tuple[ServerApp, Future[R_co]]":
+    """Return a ServerApp that runs ``app`` over whichever grid it is given, and what it comes to.
+
+    An error is the result's: an engine that runs the app may report success all the same.
+    """
+    server, result = ServerApp(), Future[R_co]()
 
     @server.main()  # type: ignore[untyped-decorator]  # Flower ships no types mypy may follow
     def main(grid: Grid, _context: Context) -> None:
-        results.append(app(GridCarrier(grid)).conduct())
+        try:
+            result.set_result(app(GridCarrier(grid, numbering(grid))).conduct())
+        except Exception as error:  # noqa: BLE001 handed on: whoever asks for the result raises it
+            result.set_exception(error)
 
-    server(grid, context_of(grid.run.run_id, COORDINATOR_NODE))
-    return cast(R_co, results[0])
+    return server, result
 
 
 class GridCarrier:
     """:class:`~federation.rounds.desk.Carrier` over any Flower ``Grid``."""
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid, numbering: Numbering = Numbering()) -> None:
         self._grid = grid
+        self._numbering = numbering
 
     def present(self) -> frozenset[str]:
         """Return the divisions whose nodes the grid lists."""
-        return frozenset(division_of(node) for node in self._grid.get_node_ids())
+        return frozenset(self._numbering.city_of(node) for node in self._grid.get_node_ids())
 
     def ask(
         self, bodies: Mapping[str, bytes], message_type: str, timeout_s: float
     ) -> Iterator[tuple[str, bytes]]:
         """Yield (city, answer) as the grid hands them over.
 
-        A reply counts once, and only from a node that was asked; one without a body is none.
+        A reply counts once, and only from the node that was asked, in this run, to this message;
+        one without a body is none.
         """
-        messages = [
-            self._grid.create_message(wrap(body), message_type, node_id(city), "")
+        asked = {
+            city: self._grid.create_message(
+                wrap(body), message_type, self._numbering.node_of(city), ""
+            )
             for city, body in bodies.items()
-        ]
-        awaited = set(bodies)
-        for reply in self._grid.send_and_receive(messages, timeout=timeout_s):
-            city = division_of(reply.metadata.src_node_id)
-            if city in awaited and reply.has_content():
-                awaited.remove(city)
+        }
+        for reply in self._grid.send_and_receive(list(asked.values()), timeout=timeout_s):
+            city = self._numbering.city_of(reply.metadata.src_node_id)
+            if city in asked and answers(reply, asked[city]) and reply.has_content():
+                del asked[city]
                 yield city, unwrap(reply)
+
+
+def answers(reply: Message, asked: Message) -> bool:
+    """Tell whether a reply is to this message, from the node it went to; others may write both.
+
+    Compared once the message was sent: Flower's grids give it its identifier then.
+    """
+    to, of = asked.metadata, reply.metadata
+    return (of.src_node_id, of.run_id, of.reply_to_message_id) == (
+        to.dst_node_id,
+        to.run_id,
+        to.message_id,
+    )
 
 
 class ExchangeGrid(Grid):  # type: ignore[misc]  # as above

@@ -5,6 +5,7 @@ Must not know: what is served, or how a state comes about.
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ import typer
 from federation.terminal import say, time_text
 from federation.watch.checks import examine, told
 from federation.watch.eventlog import LogFormat
+from federation.wire.local import local_socket
 from node.cli.common import SHOWN_DIGITS, AsJson, HomeOption, now_ms, opened, say_json
 from node.identity import open_home
 from node.presence import State
@@ -24,6 +26,14 @@ def serve(
     log_format: Annotated[
         LogFormat | None, typer.Option(help="On stderr; console on a terminal if left out.")
     ] = None,
+    participant_socket: Annotated[
+        Path | None,
+        typer.Option(help="Take requests here from other carriers than the exchange, as Flower."),
+    ] = None,
+    participant_group: Annotated[
+        str | None,
+        typer.Option(help="Who may connect there besides this account: a group's members."),
+    ] = None,
 ) -> None:
     """Attend the federation until SIGTERM or SIGINT: follow its log, answer its runs.
 
@@ -34,7 +44,7 @@ def serve(
     # the whole run-time is loaded here and not before: every other command starts sooner
     from node import app  # noqa: PLC0415
 
-    app.serve(home, say, log_format)
+    app.serve(home, say, log_format, local_socket(participant_socket, participant_group))
 
 
 def status(

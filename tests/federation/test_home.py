@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from federation.errors import LaborfedError, Misconfigured, Reason
-from federation.home import MAX_SOCKET_PATH, Configuration, Home, Keys, hold_lock
+from federation.home import Configuration, Home, Keys, hold_lock
 from federation.log.store import LogStore
+from federation.wire.local import MAX_SOCKET_PATH
 
 NOW_MS = 1_767_225_600_000
 VALUES: dict[str, object] = {
@@ -184,5 +185,5 @@ def test_a_socket_has_a_short_path(tmp_path: Path) -> None:
     room = MAX_SOCKET_PATH - len(str(tmp_path.resolve())) - len("//control.sock")
     fits, too_long = Home(tmp_path / ("h" * room)), Home(tmp_path / ("h" * (room + 1)))
     assert len(str(fits.socket)) == MAX_SOCKET_PATH
-    with pytest.raises(Misconfigured, match="shorter home folder"):
+    with pytest.raises(Misconfigured, match="shorter folder"):
         too_long.socket  # noqa: B018

@@ -47,7 +47,7 @@ from node.participant import Participant
 from node.policy import Budget, KindRules, Mode, Policy
 from node.store import documents, schema
 from node.store.engine import Store, open_store
-from support.federation import Federation
+from support.federation import Charters, Federation
 from support.runs import agreement_key
 
 Integers = NDArray[np.int64]
@@ -57,9 +57,9 @@ _WILLING = KindRules(mode=Mode.AUTO, max_epsilon=8.0, min_roster=3)
 WILLING = Policy(budget=Budget(epsilon=8.0), training=_WILLING, statistics=_WILLING)
 
 
-def charter_of(federation: Federation, **changes: Any) -> Charter:
+def charter_of(charters: Charters, **changes: Any) -> Charter:
     """Return a training charter that starts at START: 2 rounds, 1 repeat, little to compose."""
-    plain = federation.charter()
+    plain = charters.charter()
     assert plain.training is not None
     privacy = replace(
         plain.privacy, sampling_rate=1.0, noise_multiplier=4.0, evaluation_noise_multiplier=4.0
@@ -68,9 +68,9 @@ def charter_of(federation: Federation, **changes: Any) -> Charter:
     return replace(plain, **{"privacy": privacy, "training": training, **changes})
 
 
-def statistics_charter_of(federation: Federation, **changes: Any) -> Charter:
+def statistics_charter_of(charters: Charters, **changes: Any) -> Charter:
     """Return a statistics charter of 6 counts."""
-    plain = federation.statistics_charter()
+    plain = charters.statistics_charter()
     return replace(plain, **{"privacy": replace(plain.privacy, noise_multiplier=4.0), **changes})
 
 

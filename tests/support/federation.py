@@ -142,7 +142,69 @@ class Reader:
         return [self.take(self.bundle()) for _ in range(self.door.next_index, size)]
 
 
-class Federation:
+class Charters:
+    """Drafts charters whose windows open by ``clock``."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def charter(self, **changes: Any) -> Charter:
+        """Return an unsigned training charter: 2 rounds of 6 values, 32 bits, window 30 days."""
+        terms = Charter(
+            federation="yangtze",
+            nonce=bytes(16),
+            purpose="Learn to match",
+            kind="training",
+            length=6,
+            rounds=2,
+            max_repeats=1,
+            min_roster=3,
+            collusion_bound=1,
+            round_deadline_s=60,
+            not_before_ms=self.clock.now_ms,
+            not_after_ms=self.clock.now_ms + 30 * DAY_MS,
+            taxonomy_digest=digest(b"taxonomy"),
+            privacy=PrivacyTerms(
+                epsilon=8.0,
+                delta=1e-6,
+                sampling_rate=0.5,
+                clipping_norm=1.0,
+                noise_multiplier=1.0,
+                scale=2**16,
+                modulus_bits=32,
+                evaluation_noise_multiplier=1.0,
+                evaluation_scale=2**10,
+            ),
+            training=TrainingTerms(
+                model="match/v1",
+                model_digest=digest(b"model"),
+                initial_parameters_digest=digest(b"parameters 1"),
+                momentum_q16=58_982,
+                step_numerator=1,
+                step_shift=10,
+                parameter_bound=2**30,
+            ),
+        )
+        return replace(terms, **changes)
+
+    def statistics_charter(self, **changes: Any) -> Charter:
+        """Return an unsigned statistics charter: one round of 6 counts."""
+        privacy = replace(
+            self.charter().privacy,
+            sampling_rate=1.0,
+            evaluation_noise_multiplier=0.0,
+            evaluation_scale=0,
+        )
+        statistics = StatisticsTerms(
+            indicator="openings", indicator_digest=digest(b"openings"), suppression_threshold=10
+        )
+        terms = self.charter(
+            kind="statistics", rounds=1, privacy=privacy, training=None, statistics=statistics
+        )
+        return replace(terms, **changes)
+
+
+class Federation(Charters):
     """Administrators, cities and a coordinator; membership 1 is logged already.
 
     ``folder`` gets the log's file. ``administrators``, ``cities``, ``coordinator`` and ``log_key``
@@ -158,7 +220,7 @@ class Federation:
         threshold: int = 2,
         **changes: Any,
     ) -> None:
-        self.clock = Clock()
+        super().__init__(Clock())
         self.administrators = {name: signing_key(name) for name in administrators}
         self.cities = {division: CityKeys.of(division) for division in cities}
         self.coordinator = signing_key("coordinator")
@@ -224,61 +286,6 @@ class Federation:
             "expires_ms": self.clock.now_ms + 365 * DAY_MS,
         }
         return replace(current, **{**following, **changes})
-
-    def charter(self, **changes: Any) -> Charter:
-        """Return an unsigned training charter: 2 rounds of 6 values, 32 bits, window 30 days."""
-        terms = Charter(
-            federation="yangtze",
-            nonce=bytes(16),
-            purpose="Learn to match",
-            kind="training",
-            length=6,
-            rounds=2,
-            max_repeats=1,
-            min_roster=3,
-            collusion_bound=1,
-            round_deadline_s=60,
-            not_before_ms=self.clock.now_ms,
-            not_after_ms=self.clock.now_ms + 30 * DAY_MS,
-            taxonomy_digest=digest(b"taxonomy"),
-            privacy=PrivacyTerms(
-                epsilon=8.0,
-                delta=1e-6,
-                sampling_rate=0.5,
-                clipping_norm=1.0,
-                noise_multiplier=1.0,
-                scale=2**16,
-                modulus_bits=32,
-                evaluation_noise_multiplier=1.0,
-                evaluation_scale=2**10,
-            ),
-            training=TrainingTerms(
-                model="match/v1",
-                model_digest=digest(b"model"),
-                initial_parameters_digest=digest(b"parameters 1"),
-                momentum_q16=58_982,
-                step_numerator=1,
-                step_shift=10,
-                parameter_bound=2**30,
-            ),
-        )
-        return replace(terms, **changes)
-
-    def statistics_charter(self, **changes: Any) -> Charter:
-        """Return an unsigned statistics charter: one round of 6 counts."""
-        privacy = replace(
-            self.charter().privacy,
-            sampling_rate=1.0,
-            evaluation_noise_multiplier=0.0,
-            evaluation_scale=0,
-        )
-        statistics = StatisticsTerms(
-            indicator="openings", indicator_digest=digest(b"openings"), suppression_threshold=10
-        )
-        terms = self.charter(
-            kind="statistics", rounds=1, privacy=privacy, training=None, statistics=statistics
-        )
-        return replace(terms, **changes)
 
     def by_administrators(self, document: Document, *names: str) -> bytes:
         """Return the document signed by the named administrators (default: a bare threshold)."""

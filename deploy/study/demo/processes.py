@@ -143,8 +143,10 @@ class Service:
         """Start one of our programs."""
         return cls(name, _argv(program, arguments), log)
 
-    def wait_for(self, beginning: str, timeout_s: float = START_S) -> str:
+    def wait_for(self, words: str, timeout_s: float = START_S, *, anywhere: bool = False) -> str:
         """Return the first line that begins so, said already or still to come.
+
+        ``anywhere``: that holds the words, for programs which begin lines with the time.
 
         Raises StepFailed when the program ends, or time is over, without it.
         """
@@ -153,13 +155,13 @@ class Service:
         with self._changed:
             while True:
                 for line in self._lines[seen:]:
-                    if line.startswith(beginning):
+                    if line.startswith(words) or (anywhere and words in line):
                         return line
                 seen = len(self._lines)
                 left = deadline - time.monotonic()
                 if self._ended or left <= 0:
                     why = "ended" if self._ended else f"said nothing in {timeout_s:g} s"
-                    raise self._failed(f"{why}; expected a line {beginning!r}")
+                    raise self._failed(f"{why}; expected a line {words!r}")
                 self._changed.wait(left)
 
     def wait(self, timeout_s: float = START_S) -> int:

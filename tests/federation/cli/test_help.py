@@ -38,6 +38,7 @@ def test_the_commands_are_these() -> None:
         "membership show",
         "run start",
         "run stop",
+        "flower export",
         "audit",
         "log show",
         "serve",

@@ -1,7 +1,7 @@
 """What we use of Flower, pinned; and our grid over a mailbox that a test's cities answer.
 
-The first half is a contract: when a new flwr breaks one of these tests, ``flower.py`` and
-``client_app.py`` are what has to change, and nothing else.
+The first half is a contract: when a new flwr breaks one of these tests, ``flower.py``,
+``client_app.py``, ``deploy/flower`` and ``deploy/study/simulation.py`` are what has to change.
 """
 
 import inspect
@@ -15,7 +15,11 @@ from typing import Any
 import pytest
 from flwr.app import ConfigRecord, Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
+from flwr.proto.control_pb2 import RegisterNodeRequest
+from flwr.proto.fleet_pb2 import ActivateNodeRequest
+from flwr.proto.node_pb2 import NodeInfo
 from flwr.serverapp import Grid, ServerApp
+from flwr.simulation import run_simulation
 from flwr.supercore.run import Run
 
 from federation.errors import Malformed, PeerError, Reason
@@ -127,6 +131,25 @@ def test_an_error_reply_is_a_broken_protocol() -> None:
     asked = grid.create_message(flower.wrap(b""), "train", 440300, "")
     with pytest.raises(PeerError, match=Reason.PROTOCOL):
         flower.unwrap(Message(Error(1, "failed"), reply_to=asked))
+
+
+def test_nodes_that_a_superlink_lists_have_a_name_and_an_identifier() -> None:
+    assert {"node_id", "name"} <= set(NodeInfo.DESCRIPTOR.fields_by_name)
+    assert "name" in RegisterNodeRequest.DESCRIPTOR.fields_by_name
+    # whoever joins says nothing of its own name: it is the one it was registered under
+    assert "name" not in ActivateNodeRequest.DESCRIPTOR.fields_by_name
+
+
+def test_a_reply_tells_an_error_by_its_reason() -> None:
+    grid = ExchangeGrid(Mailbox(), CHARTER, Future())
+    asked = grid.create_message(flower.wrap(b""), "train", 440300, "")
+    reply = Message(Error(1, "failed"), reply_to=asked)
+    assert (reply.has_content(), reply.error.reason) == (False, "failed")
+
+
+def test_the_simulation_engine_takes_two_apps_and_a_number_of_nodes() -> None:
+    taken = inspect.signature(run_simulation).parameters
+    assert {"server_app", "client_app", "num_supernodes", "backend_config"} <= set(taken)
 
 
 # our grid
