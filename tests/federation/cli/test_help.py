@@ -36,10 +36,12 @@ def test_the_commands_are_these() -> None:
         "enrol list",
         "enrol approve",
         "membership show",
+        "membership witnesses",
         "run start",
         "run stop",
         "audit",
         "log show",
+        "log evidence",
         "serve",
         "doctor",
     }
