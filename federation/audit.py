@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from functools import partial
 
 from federation.acceptance import Acceptance, Accepted, Limits, read_kept
+from federation.cosigning import cosigners
 from federation.crypto.envelope import replay_identity
 from federation.crypto.keys import digest
 from federation.documents.membership import Membership
 from federation.documents.releases import ModelRelease, StatisticsRelease
 from federation.documents.runs import RoundRecord
 from federation.documents.types import Document
-from federation.errors import LaborfedError, Reason, Stale, StorageFault, Untrusted
+from federation.errors import CallerError, LaborfedError, Reason, Stale, StorageFault, Untrusted
 from federation.evidence import Evidence
+from federation.log.signed import SignedHead
 from federation.log.store import LogStore
 from federation.recomputation import KeptContributions, Recomputation
 from federation.trust import Pin, Trust
@@ -35,11 +37,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What an audit saw: how many entries, of which types, sums recomputed, and every problem."""
+    """What an audit saw: how many entries, of which types, sums recomputed, and every problem.
+
+    ``heads``: trees whose signed head is kept, ``cosigned``: those of them with a witness quorum.
+    """
 
     entries: int
     by_type: Mapping[str, int]
     sums_recomputed: int
+    heads: int
+    cosigned: int
     problems: tuple[Problem, ...]
 
     @property
@@ -57,8 +64,8 @@ def audit(
     the membership then valid), memberships chained from ``pin``, no statement twice. 3. Each
     document fits its run: consents, round records' chain, votes, closures. 4. With ``kept``, each
     recorded sum, and the figures released from it, are computed again from the contributions.
-    5. ``checkpoint``, a signed note the log once gave out, is the log's own and a head of this
-    very tree.
+    5. Every head the log ever signed is its own, a head of this very tree and the only one of its
+    size; so is ``checkpoint``, a signed note the log once gave out.
 
     Raises StorageFault only when the database cannot be read (STORAGE) or has no head
     (LOG_CORRUPT).
@@ -67,10 +74,16 @@ def audit(
     walk.check(None, walk.rebuild_tree)
     for index in range(log.head().size):
         walk.check(index, partial(walk.read, index))
+    walk.check(None, walk.compare_heads)
     if checkpoint is not None:
         walk.check(None, partial(walk.compare_head, checkpoint))
     return AuditReport(
-        sum(walk.by_type.values()), dict(walk.by_type), walk.sums, tuple(walk.problems)
+        entries=sum(walk.by_type.values()),
+        by_type=dict(walk.by_type),
+        sums_recomputed=walk.sums,
+        heads=walk.heads,
+        cosigned=walk.cosigned,
+        problems=tuple(walk.problems),
     )
 
 
@@ -85,6 +98,8 @@ class _Walk:
         self._evidence = Evidence(self._trust)
         self._door = Acceptance(self._trust, None, Limits(), _NothingHeld())
         self.by_type: Counter[str] = Counter()
+        self.heads = 0
+        self.cosigned = 0
         self.problems: list[Problem] = []
 
     @property
@@ -123,21 +138,57 @@ class _Walk:
         if self._again is not None:
             self._recompute(accepted, self._again)
 
+    def compare_heads(self) -> None:
+        """Part 5 for what the log kept of its own; each head that does not hold is a problem."""
+        roots, size, root = self._log.roots(), -1, b""
+        before: SignedHead | None = None
+        for kept in self._log.signed_heads():
+            self.heads += 1
+            while size < kept.size and (following := next(roots, None)) is not None:
+                size, root = size + 1, following
+            self.check(None, partial(self._compare_kept, kept, root if size == kept.size else None))
+            if before is not None and before.size == kept.size:
+                self.problems.append(_two_heads(before, kept))
+            before = kept
+
+    def _compare_kept(self, kept: SignedHead, root: bytes | None) -> None:
+        for note in (kept.note, kept.cosigned):
+            if note is None:
+                continue
+            try:
+                shown = read_kept(note, self._trust)
+            except CallerError as error:
+                told = f"the head kept of {kept.size} entries: {error.message}"
+                raise Untrusted(error.reason, told) from error
+            if (shown.size, shown.root) != (kept.size, kept.root):
+                raise StorageFault(
+                    Reason.LOG_CORRUPT, f"the head kept of {kept.size} entries is of {shown.size}"
+                )
+        if root != kept.root:
+            raise _not_of_this_tree(kept.size, root is None)
+        if kept.cosigned is not None:
+            self._count_cosigners(kept.size, kept.cosigned)
+
+    def _count_cosigners(self, size: int, note: bytes) -> None:
+        # an old entry may have been given away under the quorum that was in force when it was new
+        for known in reversed(self._trust.versions):
+            quorum = known.membership.witness_quorum
+            if quorum and len(cosigners(note, known.membership)) >= quorum:
+                self.cosigned += 1
+                return
+        raise Untrusted(
+            Reason.NOT_WITNESSED, f"the head kept as co-signed of {size} entries has no quorum"
+        )
+
     def compare_head(self, checkpoint: bytes) -> None:
-        """Part 5; INCONSISTENT when the note's head is not this tree's at that size.
+        """Part 5 for one note; INCONSISTENT when the note's head is not this tree's at that size.
 
         Stale(ROLLED_BACK) when the tree has not so many entries any more.
         """
         known = read_kept(checkpoint, self._trust)
-        size = self._log.head().size
-        if known.size > size:
-            raise Stale(
-                Reason.ROLLED_BACK, f"the checkpoint shows {known.size} entries, the log has {size}"
-            )
-        if self._log.root(known.size) != known.root:
-            raise Untrusted(
-                Reason.INCONSISTENT, f"the checkpoint shows another tree of {known.size} entries"
-            )
+        beyond = known.size > self._log.head().size
+        if beyond or self._log.root(known.size) != known.root:
+            raise _not_of_this_tree(known.size, beyond)
 
     def _recompute(self, accepted: Accepted[Document], again: Recomputation) -> None:
         match accepted.document:
@@ -150,6 +201,19 @@ class _Walk:
             case StatisticsRelease() as release:
                 run = self._evidence.run(release.charter_digest)
                 again.statistics_release(accepted.of(StatisticsRelease), run)
+
+
+def _not_of_this_tree(size: int, beyond: bool) -> CallerError:
+    if beyond:
+        return Stale(Reason.ROLLED_BACK, f"a head shows {size} entries, the log has fewer")
+    return Untrusted(Reason.INCONSISTENT, f"a head shows another tree of {size} entries")
+
+
+def _two_heads(one: SignedHead, other: SignedHead) -> Problem:
+    roots = " and ".join(head.root.hex()[:16] for head in (one, other))
+    return Problem(
+        None, Reason.INCONSISTENT, f"two heads of {one.size} entries were signed: {roots}"
+    )
 
 
 class _NothingHeld:

@@ -36,6 +36,8 @@ from federation.exchange.invitations import InvitationBook
 from federation.exchange.mailbox import Mailbox
 from federation.exchange.meeting import Meeting
 from federation.exchange.server import ExchangeServer, start_server
+from federation.exchange.witnesses import MailboxWitnesses
+from federation.heads import Witnesses
 from federation.home import Configuration, Home, Keys
 from federation.log.bundle import Bundle
 from federation.log.store import LogStore
@@ -62,6 +64,7 @@ from federation.watch.readiness import Readiness
 from federation.wire.channel import Identity, server_credentials
 from federation.wire.local import LocalSocket
 
+PATIENCE_S = 10.0  # witnesses that were cut off come back in it, or an operator is told
 GRACE_S = 3.0  # calls in flight may end within it when the coordinator stops
 
 
@@ -104,21 +107,32 @@ class Coordinator:
     runs: RunStore
     meeting: Meeting
     timings: Timings
+    witnesses: Witnesses
 
-    def submit(self, envelope: bytes, blobs: Sequence[bytes]) -> Bundle:
+    def submit(self, envelope: bytes, blobs: Sequence[bytes], patience_s: float = 0.0) -> Bundle:
         """Log a signed document; the first one founds the federation.
 
-        Raises as :func:`founding.found` and :meth:`Meeting.submit`.
+        Witnesses that do not attend are waited for ``patience_s``. Raises as
+        :func:`founding.found` and :meth:`Meeting.submit`.
         """
         if self.meeting.stands:
-            return self.meeting.submit(envelope, blobs)
-        publisher = founding.found(self.log, self.keys, self.configuration, envelope, now_ms)
+            return self.meeting.submit(envelope, blobs, patience_s)
+        publisher = founding.found(
+            self.log, self.keys, self.configuration, envelope, now_ms, self.witnesses
+        )
         self.meeting.stand(publisher)
         return publisher.bundle_for(0, 0)
 
     def find_charter(self, digest: bytes) -> Accepted[Charter]:
-        """Return a logged charter; Refused(NOT_FOUND), Malformed(UNEXPECTED_TYPE)."""
-        return self.meeting.publisher.find(digest).of(Charter)
+        """Return a logged charter that can be run now.
+
+        Refused(NOT_FOUND), Malformed(UNEXPECTED_TYPE). PeerError(NOT_WITNESSED) when no city could
+        be given it, nor a roster that follows.
+        """
+        publisher = self.meeting.publisher
+        charter = publisher.find(digest).of(Charter)
+        publisher.publish(charter.envelope, PATIENCE_S)
+        return charter
 
     def conduct(
         self, charter: Accepted[Charter], report: Report, stop: "Future[None]"
@@ -171,19 +185,21 @@ def open_coordinator(home: Home) -> Iterator[Coordinator]:
         timings = Timings()
         log = TimedLog(home.log_file, timings)
         engine = open_database(home.exchange_file)
+        mailbox = Mailbox()
+        witnesses = MailboxWitnesses(mailbox)
         meeting = Meeting(
             authority=keys.authority,
-            mailbox=Mailbox(),
+            mailbox=mailbox,
             blobs=BlobStore(engine),
             invitations=InvitationBook(engine),
             clock_ms=now_ms,
         )
-        publisher = founding.open_publisher(log, keys, now_ms)
+        publisher = founding.open_publisher(log, keys, now_ms, witnesses)
         if publisher is not None:
             meeting.stand(publisher)
         runs = open_run_store(home.runs_file)
         try:
-            yield Coordinator(home, configuration, keys, log, runs, meeting, timings)
+            yield Coordinator(home, configuration, keys, log, runs, meeting, timings, witnesses)
         finally:
             log.close()
             engine.dispose()
@@ -237,7 +253,7 @@ async def serving(
         async with one_at_a_time:
             stood = meeting.stands
             try:
-                bundle = await asyncio.to_thread(coordinator.submit, envelope, blobs)
+                bundle = await asyncio.to_thread(coordinator.submit, envelope, blobs, PATIENCE_S)
             except StorageFault:
                 keeper.stir()
                 raise

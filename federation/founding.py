@@ -13,6 +13,7 @@ from federation.documents import rules
 from federation.documents.membership import Administrator, City, Membership
 from federation.documents.types import Document, PayloadType
 from federation.errors import Malformed, Misconfigured, Reason, Refused
+from federation.heads import Witnesses
 from federation.home import Configuration, Keys
 from federation.log.store import LogStore
 from federation.publication import Publisher
@@ -114,19 +115,40 @@ def with_city(
 ) -> Membership:
     """Return the next version with one more city; Refused(ALREADY_ENROLLED) if it is one already.
 
-    Where witnesses are listed, the quorum follows the number of active cities (design §5).
+    Where witnesses are listed the new city is one too, and the quorum follows the number of active
+    cities: witnesses of a growing federation would otherwise fall below their quorum.
     """
     if current.city(city.division) is not None:
         raise Refused(Reason.ALREADY_ENROLLED, f"city {city.division} is a member already")
-    cities = sorted((*current.cities, city), key=lambda one: one.division)
-    active = sum(one.active for one in cities)
-    quorum = (active + current.collusion_bound) // 2 + 1 if current.witnesses else 0
+    grown = replace(
+        current,
+        cities=tuple(sorted((*current.cities, city), key=lambda one: one.division)),
+        witnesses=(),
+        witness_quorum=0,
+    )
+    listed = (*current.witnesses, city.division) if current.witnesses else ()
+    return with_witnesses(grown, current_digest, listed, issued_ms=issued_ms, expires_ms=expires_ms)
+
+
+def with_witnesses(
+    current: Membership,
+    current_digest: bytes,
+    witnesses: Iterable[str],
+    *,
+    issued_ms: int,
+    expires_ms: int,
+) -> Membership:
+    """Return the next version with these cities as witnesses; without any, nothing is co-signed.
+
+    Malformed(INVALID_DOCUMENT) when one is no active city, or they are fewer than their quorum.
+    """
+    listed = tuple(sorted(set(witnesses)))
     return replace(
         current,
         version=current.version + 1,
         previous_digest=current_digest,
-        cities=tuple(cities),
-        witness_quorum=quorum,
+        witnesses=listed,
+        witness_quorum=current.quorum_of_witnesses if listed else 0,
         issued_ms=issued_ms,
         expires_ms=expires_ms,
     )
@@ -138,7 +160,9 @@ def draft(document: Document) -> bytes:
     return encode_envelope(Envelope(kind, payload))
 
 
-def open_publisher(log: LogStore, keys: Keys, clock_ms: Clock) -> Publisher | None:
+def open_publisher(
+    log: LogStore, keys: Keys, clock_ms: Clock, witnesses: Witnesses | None = None
+) -> Publisher | None:
     """Return the publisher of a founded log, or None while the log is empty.
 
     The pin is the log's own first entry: whoever can write this folder is the coordinator.
@@ -146,11 +170,17 @@ def open_publisher(log: LogStore, keys: Keys, clock_ms: Clock) -> Publisher | No
     """
     if log.head().size == 0:
         return None
-    return Publisher(log, keys.log, founding_pin(log.entry(0).envelope), clock_ms)
+    pin = founding_pin(log.entry(0).envelope)
+    return Publisher(log, keys.log, pin, clock_ms, witnesses=witnesses)
 
 
 def found(
-    log: LogStore, keys: Keys, configuration: Configuration, raw: bytes, clock_ms: Clock
+    log: LogStore,
+    keys: Keys,
+    configuration: Configuration,
+    raw: bytes,
+    clock_ms: Clock,
+    witnesses: Witnesses | None = None,
 ) -> Publisher:
     """Log membership 1 and return the publisher that stands from then on.
 
@@ -159,7 +189,7 @@ def found(
     """
     pin = founding_pin(raw)
     _check_is_ours(_membership(raw), keys, configuration)
-    publisher = Publisher(log, keys.log, pin, clock_ms)
+    publisher = Publisher(log, keys.log, pin, clock_ms, witnesses=witnesses)
     publisher.publish(raw)
     return publisher
 

@@ -16,13 +16,22 @@ from federation.crypto.keys import SigningKey, VerifyingKey, digest
 from federation.documents.membership import Membership
 from federation.documents.releases import ModelRelease
 from federation.documents.types import Document, PayloadType
-from federation.errors import CallerError, Misconfigured, Reason, Refused, Stale, StorageFault
+from federation.errors import (
+    CallerError,
+    Misconfigured,
+    PeerError,
+    Reason,
+    Refused,
+    Stale,
+    StorageFault,
+)
+from federation.heads import Heads, Signed, Witnesses
 from federation.log import merkle
 from federation.log.bundle import Bundle
-from federation.log.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
+from federation.log.checkpoint import verify_checkpoint
 from federation.log.database import Head
 from federation.log.store import LogEntry, LogStore, NewEntry
-from federation.trust import Pin, Trust
+from federation.trust import Known, Pin, Trust
 from federation.wire.codec import decode_envelope, encode_document, encode_envelope
 
 PAGE = 1000  # entries read at a time while the memberships are looked up at the start
@@ -30,7 +39,7 @@ PAGE = 1000  # entries read at a time while the memberships are looked up at the
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProvenHead:
-    """A freshly signed head (C2SP signed note) and the proof from the size that was asked from."""
+    """The log's head (C2SP signed note) and the proof from the size that was asked from."""
 
     checkpoint: bytes
     consistency_path: merkle.Proof
@@ -41,7 +50,7 @@ class Publisher:
 
     Opening walks the log's memberships from the pinned first one on. ``former_log_keys`` co-sign
     heads after a change of the log's key, so that readers who still know the old one can walk up to
-    the membership that names the new.
+    the membership that names the new. ``witnesses`` co-sign heads where membership asks for it.
     """
 
     def __init__(
@@ -53,9 +62,11 @@ class Publisher:
         *,
         limits: Limits | None = None,
         former_log_keys: Sequence[SigningKey] = (),
+        witnesses: Witnesses | None = None,
     ) -> None:
         self._log = log
         self._keys = (log_key, *former_log_keys)
+        self._heads = Heads(log, self._keys, clock_ms, witnesses)
         self._clock_ms = clock_ms
         self._lock = threading.Lock()
         self._subscribers: tuple[Callable[[int], None], ...] = ()
@@ -80,50 +91,64 @@ class Publisher:
         """The last logged model release, None before the first."""
         return self._held.release
 
-    def publish(self, raw: bytes) -> Bundle:
+    def publish(self, raw: bytes, patience_s: float = 0.0) -> Bundle:
         """Log one envelope and return it with its proof (from an empty head: ``kept_size`` 0).
 
         The same bytes again get the entry they already have; the same statement signed otherwise is
         Stale(REPLAYED). Raises what acceptance raises, and then nothing was logged.
+        PeerError(NOT_WITNESSED) when too few witnesses co-signed, those that do not attend being
+        waited for ``patience_s``: then the entry is logged, and given away once enough have.
         """
         with self._lock:
             index = self._index_of(raw)
-            fresh = index is None
+            news = index is None
             if index is None:
                 index = self._append(raw)
-            bundle = self.bundle_for(index, 0)
-        if fresh:
-            for subscriber in self._subscribers:
-                subscriber(index)
-        return bundle
+        try:
+            entry = self._log.entry(index)
+            judge = self._judge(entry)
+            head = self._heads.covering(index, 0, judge)
+            if head is None and judge is not None:
+                head, news = self._heads.cosign(judge, patience_s), True
+            return self._bundle(entry, 0, head or self._heads.newest())
+        finally:
+            if news:
+                self._tell(index)
 
     def publish_document(self, document: Document, key: SigningKey) -> Bundle:
         """Encode ``document``, sign it with ``key`` and publish it."""
         return self.publish(encode_envelope(sign(*encode_document(document), key)))
 
     def bundle_for(self, index: int, kept_size: int) -> Bundle:
-        """Return entry ``index`` proven in a freshly signed head that extends ``kept_size``.
+        """Return entry ``index`` proven in a signed head that extends ``kept_size``.
 
-        Malformed(NOT_FOUND) beyond the log. The proofs were verified before they are returned:
+        A head is signed anew when the last one is no longer fresh, and co-signed where the entry
+        demands it. Malformed(NOT_FOUND) beyond the log, PeerError(NOT_WITNESSED) while too few
+        witnesses attend. The proofs were verified before they are returned:
         StorageFault(LOG_CORRUPT) when they do not hold.
         """
-        head, proven = self._proven_head(kept_size)
         entry = self._log.entry(index)
-        path = self._log.inclusion(index, head.size)
-        leaf = merkle.leaf_hash(digest(entry.envelope))
-        _own(partial(merkle.verify_inclusion, leaf, index, head.size, path, head.root))
-        return Bundle(
-            envelope=entry.envelope,
-            leaf_index=index,
-            checkpoint=proven.checkpoint,
-            inclusion_path=path,
-            consistency_from=kept_size,
-            consistency_path=proven.consistency_path,
-        )
+        judge = self._judge(entry)
+        head = self._heads.covering(index, kept_size, judge)
+        if head is None and judge is not None:
+            head = self._heads.cosign_unless_under_way(judge)
+            if head is None:
+                raise PeerError(Reason.NOT_WITNESSED, "witnesses are being asked")
+            self._tell(index)  # others may be waiting for the same
+        return self._bundle(entry, kept_size, head or self._heads.newest())
+
+    def ready_bundle(self, index: int, kept_size: int) -> Bundle | None:
+        """:meth:`bundle_for` without asking any witness; None when that has to be done first."""
+        entry = self._log.entry(index)
+        head = self._heads.covering(index, kept_size, self._judge(entry))
+        return None if head is None else self._bundle(entry, kept_size, head)
 
     def checkpoint(self, kept_size: int) -> ProvenHead:
-        """Return a freshly signed head that extends ``kept_size``, verified as in bundle_for."""
-        return self._proven_head(kept_size)[1]
+        """Return the log's head and its proof from ``kept_size``, verified as in bundle_for."""
+        signed = self._heads.newest()
+        return ProvenHead(
+            checkpoint=signed.note, consistency_path=self._consistency(kept_size, signed)
+        )
 
     def find(self, document_digest: bytes) -> Accepted[Document]:
         """Return a logged document by its digest; Refused(NOT_FOUND) when the log has none."""
@@ -140,8 +165,9 @@ class Publisher:
     def subscribe(self, callback: Callable[[int], None]) -> Callable[[], None]:
         """Call ``callback`` with each new entry's index, after it is logged; returns the way out.
 
-        Callbacks run in the publishing thread, must not raise or block, and may come out of order:
-        every entry up to the index is in the log.
+        It is called again when an entry that had to wait for witnesses can be given away. Callbacks
+        run in the publishing thread, must not raise or block, and may come out of order: every
+        entry up to the index is in the log.
         """
         with self._lock:
             self._subscribers = (*self._subscribers, callback)
@@ -165,27 +191,57 @@ class Publisher:
         now_ms = self._clock_ms()
         accepted = self.acceptance.unlogged(raw, now_ms)
         self._check_alone()
-        self._check_witnesses(accepted.payload_type)
         self._check_own_key(accepted.document)
         new = NewEntry(accepted.entry_digest, accepted.payload_type.value, raw, accepted.digest)
-        index = self._log.append([new], now_ms)[0]
+        signed: list[tuple[Head, bytes]] = []
+
+        def sign(head: Head) -> bytes:
+            signed.append((head, self._heads.sign(head)))
+            return signed[-1][1]
+
+        index = self._log.append([new], now_ms, sign)[0]
+        head = self._heads.appended(*signed[-1])
         kept = self.acceptance.kept
-        bundle = self.bundle_for(index, kept.size if kept else 0)
-        self._held.note(self.acceptance.logged(bundle, now_ms))
+        bundle = self._bundle(self._log.entry(index), kept.size if kept else 0, head)
+        self._held.note(self.acceptance.appended(bundle, now_ms))
         return index
+
+    def _judge(self, entry: LogEntry) -> Known | None:
+        """The membership whose witness quorum an entry needs, None when it needs none."""
+        known = self.trust.known_at(entry.index)
+        if known is None or not known.membership.witness_quorum:
+            return None
+        return known if entry.payload_type in _WITNESSED else None
+
+    def _bundle(self, entry: LogEntry, kept_size: int, signed: Signed) -> Bundle:
+        head = signed.head
+        path = self._log.inclusion(entry.index, head.size)
+        leaf = merkle.leaf_hash(digest(entry.envelope))
+        _own(partial(merkle.verify_inclusion, leaf, entry.index, head.size, path, head.root))
+        return Bundle(
+            envelope=entry.envelope,
+            leaf_index=entry.index,
+            checkpoint=signed.note,
+            inclusion_path=path,
+            consistency_from=kept_size,
+            consistency_path=self._consistency(kept_size, signed),
+        )
+
+    def _consistency(self, kept_size: int, signed: Signed) -> merkle.Proof:
+        head = signed.head
+        path = self._log.consistency(kept_size, head.size)
+        root = self._log.root(kept_size)
+        _own(partial(verify_checkpoint, signed.note, head.origin, self._keys[0].public))
+        _own(partial(merkle.verify_consistency, kept_size, root, head.size, head.root, path))
+        return path
+
+    def _tell(self, index: int) -> None:
+        for subscriber in self._subscribers:
+            subscriber(index)
 
     def _check_alone(self) -> None:
         if self._log.head().size != self.acceptance.next_index:
             raise StorageFault(Reason.HEAD_MOVED, "somebody else has written to the log")
-
-    def _check_witnesses(self, kind: PayloadType) -> None:
-        # nobody co-signs this log's heads yet: appended, the entry would stop every reader at it
-        known = self.trust.known_at(None)
-        if known is not None and known.membership.witness_quorum and ROWS[kind].witnessed:
-            raise Refused(
-                Reason.NOT_WITNESSED,
-                f"membership asks for witnesses of a {kind}, this log has none",
-            )
 
     def _check_own_key(self, document: Document) -> None:
         # found after the append, a wrong key would leave an entry nobody believes
@@ -196,19 +252,6 @@ class Publisher:
             raise Misconfigured(
                 Reason.CONFIGURATION, "the log's signing key is not the one membership names"
             )
-
-    def _proven_head(self, kept_size: int) -> tuple[Head, ProvenHead]:
-        head = self._log.head()
-        note = self._signed(Checkpoint(head.origin, head.size, head.root, self._clock_ms()))
-        path = self._log.consistency(kept_size, head.size)
-        kept_root = self._log.root(kept_size)
-        _own(partial(verify_checkpoint, note, head.origin, self._keys[0].public))
-        _own(partial(merkle.verify_consistency, kept_size, kept_root, head.size, head.root, path))
-        return head, ProvenHead(checkpoint=note, consistency_path=path)
-
-    def _signed(self, checkpoint: Checkpoint) -> bytes:
-        notes = [sign_checkpoint(checkpoint, key) for key in self._keys]
-        return notes[0] + b"".join(note.rpartition(b"\n\n")[2] for note in notes[1:])
 
 
 class _Held:
@@ -234,6 +277,7 @@ class _Held:
             self.release = accepted.of(ModelRelease)
 
 
+_WITNESSED = frozenset(kind.value for kind, row in ROWS.items() if row.witnessed)
 _WALKED = frozenset({PayloadType.MEMBERSHIP.value, PayloadType.MODEL_RELEASE.value})
 
 

@@ -72,6 +72,11 @@ class Trust:
         before = [k for k in self._known if leaf_index is None or k.leaf_index < leaf_index]
         return before[-1] if before else None
 
+    @property
+    def versions(self) -> Sequence[Known]:
+        """Every believed membership, oldest first."""
+        return self._known
+
     def at(self, leaf_index: int) -> Membership:
         """Return the membership that judges the entry at ``leaf_index``.
 

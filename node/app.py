@@ -46,6 +46,7 @@ from node.store.engine import Store, open_store
 from node.store.migrations import migrate
 from node.training import CityWork, Work
 from node.watch.figures import Watch
+from node.witness import Witness
 
 ANSWERING_THREADS = 4  # requests wait for documents side by side; the participant takes turns
 HOUSEKEEPING_S = 60.0
@@ -73,11 +74,21 @@ class Node:
     @property
     def skew_ms(self) -> int:
         """How far other clocks may be off, milliseconds."""
-        return self.home.config.clock_skew_s * 1000
+        return self.limits.max_clock_skew_ms
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of acceptance."""
+        return limits_of(self.home)
 
     def today(self) -> date:
         """The date on this machine's clock, in its time zone."""
         return datetime.fromtimestamp(self.clock_ms() / 1000, UTC).astimezone().date()
+
+
+def limits_of(home: Home) -> Limits:
+    """The bounds of acceptance, as far as this home sets them."""
+    return Limits(max_clock_skew_ms=home.config.clock_skew_s * 1000)
 
 
 @contextmanager
@@ -101,7 +112,7 @@ def open_node(home: Home, clock_ms: Clock = now_ms) -> Iterator[Node]:
             documents = AcceptedDocuments(
                 store,
                 association.pin,
-                Limits(max_clock_skew_ms=home.config.clock_skew_s * 1000),
+                limits_of(home),
                 Consequences(identity.own_keys, clock_ms),
                 clock_ms,
             )
@@ -155,6 +166,7 @@ async def attend(
         gate = gate_of(node)
         node.documents.subscribe(Foresight(gate, threads, node.clock_ms))
         participant = participant_of(node, connection.fetch_blob, gate, parts)
+        witness = Witness(node.documents, gate, node.limits, node.clock_ms)
         app = client_app.client_app(watch.timed(participant.answer))
         answer = partial(client_app.invoke, app, node.identity.division)
         socket = None
@@ -163,7 +175,7 @@ async def attend(
             say(f"participant socket {participant_socket.path}")
         stopping = asyncio.create_task(stop.wait())
         work = [
-            asyncio.create_task(connection.run(answer)),
+            asyncio.create_task(connection.run(answer, witness.answer)),
             asyncio.create_task(keep_house(node)),
             asyncio.create_task(keep_folding([node.home.database])),
             asyncio.create_task(watch.readiness.keep_beating()),

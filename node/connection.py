@@ -14,8 +14,10 @@ import grpc
 import structlog
 
 from federation.crypto import certificates
-from federation.errors import LaborfedError, Misconfigured, PeerError, Reason
+from federation.errors import LaborfedError, Misconfigured, PeerError, Reason, Untrusted
 from federation.exchange.client import ExchangeClient
+from federation.exchange.feed import wake_on
+from federation.log.witnessing import WITNESS
 from federation.watch import eventlog
 from node.documents import AcceptedDocuments
 from node.enrolment import checked_certificate
@@ -25,9 +27,11 @@ from node.presence import Presence, State
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 30.0
 RENEWAL_CHECK_S = 60.0
+GOODBYE_S = 1.0  # in which the refusal to co-sign still leaves, before this node cuts itself off
 
 # Blocking: a message type and a body in, the answer's bytes out.
 Answer = Callable[[str, bytes], bytes]
+Cosign = Callable[[bytes], bytes]
 
 
 @dataclass
@@ -81,12 +85,17 @@ class Connection:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._log = structlog.get_logger().bind(city=identity.division)
 
-    async def run(self, answer: Answer) -> None:
-        """Attend until cancelled, session after session; returns only when the log is broken."""
-        self._loop = asyncio.get_running_loop()
+    async def run(self, answer: Answer, cosign: Cosign) -> None:
+        """Attend until cancelled, session after session; returns only when the log is broken.
+
+        ``cosign`` answers requests to a witness, beside those that may wait for a document.
+        """
+        loop = self._loop = asyncio.get_running_loop()
+        broken = asyncio.Event()
+        self._documents.on_distrust(lambda: wake_on(loop, broken.set))
         while self._documents.distrust is None:
             try:
-                await self._session(answer)
+                await self._session(answer, cosign, broken)
             except LaborfedError as error:
                 self._note(error)
             if self._documents.distrust is None:
@@ -109,7 +118,7 @@ class Connection:
         self._log.warning("coordinator_away", **eventlog.said_of(error))
         self._report(Presence(State.AWAY, error.reason, error.message))
 
-    async def _session(self, answer: Answer) -> None:
+    async def _session(self, answer: Answer, cosign: Cosign, broken: asyncio.Event) -> None:
         """One connection: raises what ended it."""
         credentials = certificates.tls_key_pem(self._identity.tls), self._valid_certificate()
         client = ExchangeClient.connect(self._endpoint, credentials, self._interceptors)
@@ -118,7 +127,8 @@ class Connection:
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._follow(client))
-                    group.create_task(self._attend(client, answer))
+                    group.create_task(self._attend(client, answer, cosign))
+                    group.create_task(self._leave(broken))
                     group.create_task(self._renew(client))
             except BaseExceptionGroup as failures:
                 # the first failure ends the session; the others are its cancellations
@@ -131,10 +141,17 @@ class Connection:
         async for bundle in client.follow(documents.next_index, documents.kept_size):
             await asyncio.to_thread(documents.absorb, bundle)
 
-    async def _attend(self, client: ExchangeClient, answer: Answer) -> None:
+    async def _leave(self, broken: asyncio.Event) -> None:
+        await broken.wait()
+        await asyncio.sleep(GOODBYE_S)
+        raise Untrusted(Reason.INCONSISTENT, self._documents.distrust or "")
+
+    async def _attend(self, client: ExchangeClient, answer: Answer, cosign: Cosign) -> None:
         loop = asyncio.get_running_loop()
 
         async def handle(message_type: str, body: bytes) -> bytes:
+            if message_type == WITNESS:
+                return await asyncio.to_thread(cosign, body)
             return await loop.run_in_executor(self._threads, answer, message_type, body)
 
         await client.attend(handle, self._attending)

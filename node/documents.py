@@ -24,8 +24,11 @@ from federation.errors import (
     Untrusted,
 )
 from federation.log.bundle import Bundle
+from federation.log.checkpoint import read_text, split_note
+from federation.log.conflict import Conflict
 from federation.trust import Pin, Trust
 from federation.wire import codec
+from node import distrust
 from node.store import documents, feed, runs
 from node.store.documents import StoredDocument
 from node.store.engine import Store
@@ -86,6 +89,7 @@ class AcceptedDocuments:
         self._clock_ms = clock_ms
         self._changed = threading.Condition(threading.RLock())
         self._listeners: list[Listener] = []
+        self._alarmed: list[Callable[[], None]] = []
         self._distrust: str | None = None
         self._closed = False
         self._restore()
@@ -114,8 +118,15 @@ class AcceptedDocuments:
 
     @property
     def distrust(self) -> str | None:
-        """Why nothing is believed any more, None while the log is intact. Lasts until restart."""
+        """Why nothing is believed any more, None while the log is intact.
+
+        It is kept: only a person can have the log believed again, before a restart.
+        """
         return self._distrust
+
+    def on_distrust(self, callback: Callable[[], None]) -> None:
+        """Call ``callback``, in whichever thread finds the conflict, once belief ends."""
+        self._alarmed.append(callback)
 
     def subscribe(self, listener: Listener) -> None:
         """Call ``listener`` with each document accepted from now on, after it is committed."""
@@ -125,8 +136,9 @@ class AcceptedDocuments:
         """Take the next entry: keep it, or record why not and read on (None).
 
         An entry already read is None too. Raises Untrusted once the log shows another history
-        (an alarm is kept and nothing is believed until restart), PeerError(PROTOCOL) when entries
-        were left out, CallerError when a proof starts elsewhere or is too old, LocalError.
+        (both heads and an alarm are kept, and nothing is believed any more), PeerError(PROTOCOL)
+        when entries were left out, CallerError when a proof starts elsewhere or is too old,
+        LocalError.
         """
         with self._changed:
             self._refuse_when_broken()
@@ -142,6 +154,10 @@ class AcceptedDocuments:
             except LocalError:
                 self._restore()  # acceptance may be ahead of what was committed
                 raise
+            except _Forked as fork:
+                self._restore()
+                self.stop_believing(fork.conflict)
+                raise Untrusted(Reason.INCONSISTENT, fork.conflict.sentence) from None
             self._changed.notify_all()
         if accepted is not None:
             for listener in tuple(self._listeners):
@@ -180,6 +196,32 @@ class AcceptedDocuments:
         with self._store.write() as connection:
             runs.raise_alarm(connection, alarm)
 
+    def suspect_heads(self, conflict: Conflict) -> None:
+        """Keep two heads that a person must look at, and an alarm that names both."""
+        self._keep_evidence(conflict, stop=False)
+
+    def stop_believing(self, conflict: Conflict) -> None:
+        """Keep two heads that cannot both be the log's, and an alarm; believe nothing any more.
+
+        Who waits is woken. Believing stops even when the store cannot keep it.
+        """
+        with self._changed:
+            self._distrust = conflict.sentence
+            self._changed.notify_all()
+        for callback in tuple(self._alarmed):
+            callback()
+        self._keep_evidence(conflict, stop=True)
+
+    def _keep_evidence(self, conflict: Conflict, *, stop: bool) -> None:
+        now_ms, trust = self._clock_ms(), self.trust
+        found = distrust.evidence_of(conflict, trust.pin.log_origin, trust.log_keys, now_ms)
+        alarm = Alarm(now_ms, b"", b"", 0, conflict.sentence)
+        with self._store.write() as connection:
+            distrust.keep(connection, found)
+            runs.raise_alarm(connection, alarm)
+            if stop:
+                distrust.stop(connection, conflict.sentence)
+
     def close(self) -> None:
         """Send those who wait away; what was absorbed stays readable."""
         with self._changed:
@@ -211,6 +253,7 @@ class AcceptedDocuments:
             memberships = documents.of_type(connection, PayloadType.MEMBERSHIP)
             self._note = documents.kept_checkpoint(connection)
             next_index = feed.next_index(connection)
+            self._distrust = distrust.verdict(connection)
         try:
             trust = restore_trust(self._pin, [_placed(stored) for stored in memberships])
             kept = None if self._note is None else read_kept(self._note, trust)
@@ -247,8 +290,12 @@ class AcceptedDocuments:
         try:
             self._acceptance.pass_over(bundle, now_ms)
         except CallerError as fault:
+            why = f"the log failed at entry {bundle.leaf_index}: {fault.message}"
+            conflict = Conflict(self._note or b"", bundle.checkpoint, why)
             if fault.reason in BROKEN_LOG:
-                self._stop_believing(bundle.leaf_index, fault)
+                self.stop_believing(conflict)
+            elif fault.reason is Reason.ROLLED_BACK:
+                self.suspect_heads(conflict)
             raise
 
     def _keep(self, accepted: Accepted[Document], bundle: Bundle, now_ms: int) -> None:
@@ -262,6 +309,7 @@ class AcceptedDocuments:
         )
         with self._store.write() as connection:
             documents.keep(connection, stored)
+            _check_cosigned(connection, bundle.checkpoint)
             documents.keep_checkpoint(connection, self._note, bundle.checkpoint)
             find = partial(self._find, connection)
             self._consequences(connection, accepted, find, self.trust)
@@ -271,14 +319,9 @@ class AcceptedDocuments:
         entry = RefusedEntry(bundle.leaf_index, refusal.reason, refusal.message, now_ms)
         with self._store.write() as connection:
             feed.refuse_entry(connection, entry)
+            _check_cosigned(connection, bundle.checkpoint)
             documents.keep_checkpoint(connection, self._note, bundle.checkpoint)
         self._note = bundle.checkpoint
-
-    def _stop_believing(self, leaf_index: int, error: CallerError) -> None:
-        """Keep an alarm; who waits is woken, and nothing is absorbed any more."""
-        self._distrust = f"the log failed at entry {leaf_index}: {error.message}"
-        self._changed.notify_all()
-        self.suspect(self._distrust)
 
     def _find(self, connection: Connection, identity: bytes) -> Accepted[Document] | None:
         if identity in self._recent:
@@ -299,6 +342,27 @@ class AcceptedDocuments:
         self._recent[accepted.digest] = accepted
         if len(self._recent) > RECENT:
             del self._recent[next(iter(self._recent))]
+
+
+class _Forked(Exception):
+    """The feed's head is not the one this city co-signed as a witness."""
+
+    def __init__(self, conflict: Conflict) -> None:
+        super().__init__(conflict.sentence)
+        self.conflict = conflict
+
+
+def _check_cosigned(connection: Connection, note: bytes) -> None:
+    """Raise _Forked when the head this city co-signed, of the same size, has another root.
+
+    Heads of other sizes are compared when the next one is to be co-signed, which proves both.
+    """
+    cosigned = documents.cosigned_head(connection)
+    if cosigned is None:
+        return
+    known, shown = (read_text(split_note(one)[0]) for one in (cosigned, note))
+    if known.size == shown.size and known.root != shown.root:
+        raise _Forked(Conflict(cosigned, note, "the feed's head is not the one that was co-signed"))
 
 
 def _placed(stored: StoredDocument) -> tuple[bytes, int]:

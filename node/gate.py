@@ -17,6 +17,7 @@ from federation.documents.charter import Charter
 from federation.documents.exchanged import Consent, Contribution, Refusal, Vote
 from federation.documents.types import Document
 from federation.errors import Reason, Refused
+from federation.log.checkpoint import Checkpoint, cosignature
 from federation.privacy.accounting import compose
 from federation.privacy.events import EVALUATION
 from federation.rounds.terms import budget_kind, charter_events
@@ -30,23 +31,26 @@ from node.store.egress import Departure
 from node.store.engine import Store
 
 COORDINATOR = "coordinator"
+COSIGNATURE = "laborfed/cosignature/v1"  # what the ledger calls a line under a log's head
 CONSENT_ROUND = 0  # consents are answered once per attempt, before its first round
 
 Step = Callable[[Connection], None]
+Judge = Callable[[Connection], Checkpoint]
 
 
 @dataclass(frozen=True)
 class Passage:
-    """How a document may leave: its grade, and whether it must be charged to the budget."""
+    """How something may leave: its grade, and whether it must be charged to the budget."""
 
     grade: Grade
     charged: bool
 
 
 # Whatever is not here does not leave. Charged documents carry noised sums of records, the others
-# carry nothing that depends on a record.
-PASSAGES: Mapping[type[Document], Passage] = MappingProxyType(
+# carry nothing that depends on a record; of a log's checkpoint only the co-signature leaves.
+PASSAGES: Mapping[type[Document] | type[Checkpoint], Passage] = MappingProxyType(
     {
+        Checkpoint: Passage(Grade.PUBLIC, charged=False),
         Consent: Passage(Grade.PUBLIC, charged=False),
         Refusal: Passage(Grade.PUBLIC, charged=False),
         Contribution: Passage(Grade.PUBLIC, charged=True),
@@ -180,6 +184,18 @@ class Gate:
             documents.count_refusal(connection, refusal.reason)
             return envelope
 
+    def cosign(self, judge: Judge) -> bytes:
+        """Let the co-signature of a head out: the signature line of a note (C2SP).
+
+        ``judge`` returns the head that may be signed and keeps it, in the transaction that holds
+        the ledger's entry; what it raises lets nothing out. The same head gives the same bytes.
+        """
+        with self._store.write() as connection:
+            head = judge(connection)
+            line = cosignature(head.text, self._city, self._key)
+            self._note_departure(connection, COSIGNATURE, line, PASSAGES[Checkpoint])
+            return line
+
     def _decide(
         self, connection: Connection, policy: Policy, charter: Accepted[Charter], cost: float
     ) -> Decision:
@@ -236,18 +252,29 @@ class Gate:
         # it is returned before the transaction that holds the entry has committed
         payload_type, payload = encode_document(document)
         envelope = encode_envelope(sign(payload_type, payload, self._key))
+        self._note_departure(connection, payload_type, envelope, passage, charter_digest, charge)
+        return envelope
+
+    def _note_departure(
+        self,
+        connection: Connection,
+        kind: str,
+        sent: bytes,
+        passage: Passage,
+        charter_digest: bytes | None = None,
+        charge: Charge | None = None,
+    ) -> None:
         departure = Departure(
             at_ms=self._clock_ms(),
-            payload_type=payload_type,
-            envelope_digest=digest(envelope),
+            payload_type=kind,
+            envelope_digest=digest(sent),
             charter_digest=charter_digest,
             grade=passage.grade,
-            bytes=len(envelope),
+            bytes=len(sent),
             destination=COORDINATOR,
             budget_touch=None if charge is None else charge.touch,
         )
         egress.record(connection, departure)
-        return envelope
 
     def _once(
         self, connection: Connection, question: Question, request_digest: bytes, envelope: bytes

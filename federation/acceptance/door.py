@@ -131,11 +131,21 @@ class Acceptance:
         records, and cannot see the membership that replaced an expired one before passing what
         lies between. What may still *happen* is judged by :meth:`in_run` and by participants.
         """
+        return self._next(bundle, now_ms, witnessed=True)
+
+    def appended(self, bundle: Bundle, now_ms: int) -> Accepted[Document]:
+        """:meth:`logged` for the log's own writer, who asks the witnesses afterwards.
+
+        What is in the log counts there from the moment it is: nobody else may use this.
+        """
+        return self._next(bundle, now_ms, witnessed=False)
+
+    def _next(self, bundle: Bundle, now_ms: int, *, witnessed: bool) -> Accepted[Document]:
         index = bundle.leaf_index
         known = self.trust.known_at(index)
         accepted = self.restored(bundle.envelope, index)  # 1–5
         kind, document = accepted.payload_type, accepted.document
-        witnesses_of = known if ROWS[kind].witnessed else None
+        witnesses_of = known if witnessed and ROWS[kind].witnessed else None
         checkpoint = self.seen(bundle, now_ms, witnesses_of)  # 6–8
         steps.made_before(document, kind, now_ms, self.limits)  # 9
         # an expired membership is still the one its successor must follow

@@ -199,6 +199,48 @@ def enrol_approve(
     say(f"next:  {drafted.threshold} administrators sign it, then: labor-federation submit {out}")
 
 
+@membership.command("witnesses")
+def membership_witnesses(
+    home: HomeOption,
+    out: Annotated[Path, typer.Option(help="Draft to write, for administrators to sign.")],
+    city: Annotated[
+        list[str] | None,
+        typer.Option(help="A witness's GB/T 2260 code; every active city if none is given."),
+    ] = None,
+    none: Annotated[
+        bool, typer.Option("--none", help="No witnesses: heads are signed by the log alone.")
+    ] = False,
+    valid_days: ValidDays = 365,
+) -> None:
+    """Draft the next membership with cities as witnesses, who co-sign every head that matters.
+
+    From then on memberships, charters, rosters and releases are given away only under a head that
+    the quorum co-signed: so many of the cities' nodes must be serving. Who joins later is a witness
+    too.
+    """
+    if none and city:
+        raise Misconfigured(Reason.CONFIGURATION, "--none leaves no witness, --city names one")
+    now = now_ms()
+    with reading(Home(home)) as log:
+        trust = log.trust
+        chosen = () if none else city or trust.current.active_cities
+        if not none and not chosen:
+            raise Refused(Reason.NOT_FOUND, "no city is a member yet: nobody could be a witness")
+        drafted = founding.with_witnesses(
+            trust.current,
+            trust.current_digest,
+            chosen,
+            issued_ms=now,
+            expires_ms=now + valid_days * DAY_MS,
+        )
+    write_new(out, founding.draft(drafted))
+    say(
+        f"draft: {out}, membership {drafted.version} with {len(drafted.witnesses)} witnesses, "
+        f"of whom {drafted.witness_quorum} must co-sign"
+    )
+    say(f"next:  {drafted.threshold} administrators sign it, then: labor-federation submit {out}")
+
+
 @membership.command("show")
 def membership_show(home: HomeOption) -> None:
     """Show the membership in force, every field of it."""

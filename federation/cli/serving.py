@@ -5,6 +5,7 @@ serves.
 """
 
 import asyncio
+import json
 import signal
 import sys
 from contextlib import closing
@@ -19,10 +20,11 @@ from federation.audit import AuditReport
 from federation.audit import audit as audit_log
 from federation.cli.common import HomeOption, group, parse_digest, read_file, say
 from federation.coordinator import Coordinator, now_ms, open_coordinator, serving
-from federation.crypto.keys import digest
-from federation.errors import Reason, Refused
+from federation.crypto.keys import VerifyingKey, digest
+from federation.errors import Misconfigured, Reason, Refused
 from federation.home import Home
 from federation.log import database
+from federation.log.conflict import Told, signed_by, told, verdict_on
 from federation.log.store import LogStore
 from federation.readable import lines_of
 from federation.rounds.store import RunStore
@@ -113,11 +115,51 @@ def _tell(report: AuditReport) -> None:
     say(f"entries: {report.entries}")
     for kind, count in sorted(report.by_type.items()):
         say(f"  {kind}: {count}")
+    say(f"heads kept: {report.heads}, co-signed by a witness quorum: {report.cosigned}")
     say(f"sums recomputed from contributions: {report.sums_recomputed}")
     for problem in report.problems:
         where = "log" if problem.leaf_index is None else f"entry {problem.leaf_index}"
         say(f"PROBLEM {where}: {problem.sentence} [{problem.reason}]")
     say("everything holds" if report.ok else f"{len(report.problems)} problem(s)")
+
+
+@log.command("evidence")
+def log_evidence(
+    file: Annotated[Path, typer.Argument(help="What labor-node alarms --evidence wrote.")],
+    log_key: Annotated[
+        str | None,
+        typer.Option(help="The log's raw key in hexadecimal, as you know it; the file's if not."),
+    ] = None,
+) -> None:
+    """Check, offline and on nobody's word, that the log signed two heads that cannot both be.
+
+    Ends with code 1 unless every conflict in the file is proven by the signatures alone.
+    """
+    proven = [_judge(conflict, log_key) for conflict in _conflicts(file)]
+    if not all(proven):
+        raise typer.Exit(1)
+
+
+def _conflicts(file: Path) -> list[Told]:
+    try:
+        return [Told(**one) for one in json.loads(read_file(file))]
+    except (ValueError, TypeError):
+        raise Misconfigured(Reason.CONFIGURATION, f"{file} holds no evidence") from None
+
+
+def _judge(conflict: Told, log_key: str | None) -> bool:
+    keys = conflict.log_keys if log_key is None else [log_key]
+    try:
+        signers = [VerifyingKey(bytes.fromhex(key)) for key in keys]
+    except ValueError:
+        raise Misconfigured(Reason.CONFIGURATION, "a log key is 32 bytes in hexadecimal") from None
+    notes = [conflict.kept.encode(), conflict.shown.encode()]
+    heads = [signed_by(note, conflict.log_origin, signers) for note in notes]
+    for name, note, head in zip(("kept", "shown"), notes, heads, strict=True):
+        say(f"{name:6} {told(note)}, {'signed by' if head else 'NOT signed by'} the log")
+    verdict = verdict_on(*heads)
+    say(verdict.sentence)
+    return verdict.proven
 
 
 @log.command("show")

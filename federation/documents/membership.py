@@ -133,7 +133,7 @@ class Membership:
         rules.check_ascending("witnesses", self.witnesses)
         active = {c.division for c in self.cities if c.active}
         rules.require(set(self.witnesses) <= active, "witnesses", "must be active cities")
-        quorum = (len(active) + self.collusion_bound) // 2 + 1 if self.witnesses else 0
+        quorum = self.quorum_of_witnesses if self.witnesses else 0
         rules.require(
             self.witness_quorum == quorum,
             "witness_quorum",
@@ -148,6 +148,14 @@ class Membership:
     def city(self, division: str) -> City | None:
         """The city's entry, or None."""
         return next((c for c in self.cities if c.division == division), None)
+
+    @property
+    def quorum_of_witnesses(self) -> int:
+        """⌊(n+t)/2⌋+1 of the n active cities: any two such sets share an honest one.
+
+        Two sets of q among n share 2q − n ≥ t+1 cities, of which at most t collude.
+        """
+        return (len(self.active_cities) + self.collusion_bound) // 2 + 1
 
     @property
     def active_cities(self) -> tuple[str, ...]:

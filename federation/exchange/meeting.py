@@ -20,9 +20,9 @@ from federation.crypto.certificates import (
 )
 from federation.crypto.keys import digest
 from federation.documents.charter import Charter
-from federation.documents.membership import City, Membership
+from federation.documents.membership import City
 from federation.documents.types import Document
-from federation.errors import Reason, Refused, Stale, Untrusted
+from federation.errors import PeerError, Reason, Refused, Stale, Untrusted
 from federation.exchange.blobs import BlobStore
 from federation.exchange.enrolment import APPROVED, PENDING, Application, Enrolled
 from federation.exchange.invitations import InvitationBook
@@ -32,6 +32,7 @@ from federation.log.checkpoint import split_note
 from federation.publication import Publisher
 from federation.wire.codec import decode_document, decode_envelope
 
+RETRY_S = 10.0  # an entry that waits for witnesses is tried again at least so often
 # Proven entries held for other readers, and how long: well below the bound on a head's age.
 MOST_PROVEN = 16
 LONGEST_PROVEN_MS = 60_000
@@ -102,25 +103,19 @@ class Meeting:
         """Raise Untrusted(TLS_IDENTITY) unless this is a valid bootstrap certificate."""
         self._check_role(certificate, Role.BOOTSTRAP)
 
-    def submit(self, envelope: bytes, blobs: Sequence[bytes]) -> Bundle:
+    def submit(self, envelope: bytes, blobs: Sequence[bytes], patience_s: float = 0.0) -> Bundle:
         """Have an envelope logged, with the public bytes it names; return it with its proof.
 
         Refused(NOT_FOUND) for a charter whose initial parameters are neither among ``blobs`` nor
-        kept, Refused(POLICY) for bytes that nothing names, Refused(NOT_WITNESSED) for a membership
-        that lists witnesses; else as :meth:`Publisher.publish`.
+        kept, Refused(POLICY) for bytes that nothing names; else as :meth:`Publisher.publish`.
         """
         publisher = self.publisher
         opened = decode_envelope(envelope)
         document = decode_document(opened.payload_type, opened.payload)
         self._check_blobs(document, blobs)
-        if isinstance(document, Membership) and document.witnesses:
-            raise Refused(
-                Reason.NOT_WITNESSED,
-                "this version gathers no co-signatures: no membership after this could be logged",
-            )
         for content in blobs:
             self.blobs.put(content)
-        return publisher.publish(envelope)
+        return publisher.publish(envelope, patience_s)
 
     def _check_blobs(self, document: Document, blobs: Sequence[bytes]) -> None:
         """Raise as :meth:`submit` unless the document names exactly these bytes."""
@@ -140,8 +135,10 @@ class Meeting:
                 )
 
     def next_entry(self, index: int, kept_size: int) -> tuple[Bundle, int] | None:
-        """Return entry ``index`` and its checkpoint's size, or None while it is not logged.
+        """Return entry ``index`` and its checkpoint's size, or None while it is not to be had.
 
+        It is not logged yet, or waits for witnesses: growth of the log, a city that comes and
+        RETRY_S are reasons to ask again.
         Stale(ROLLED_BACK) when the reader has seen more than this log holds.
         """
         # readers who are up to date all ask for the same proof within a moment
@@ -149,7 +146,21 @@ class Meeting:
             found = self._proven.get((index, kept_size))
             if found is None or self._clock_ms() - found.made_ms > LONGEST_PROVEN_MS:
                 found = self._prove(index, kept_size)
-            return None if found is None else (found.bundle, found.size)
+        if found is not None:
+            return found.bundle, found.size
+        # outside the lock: who reads other entries is not to wait for witnesses
+        return self._witnessed(index, kept_size)
+
+    def _witnessed(self, index: int, kept_size: int) -> tuple[Bundle, int] | None:
+        if index == self.publisher.size:
+            return None
+        try:
+            bundle = self.publisher.bundle_for(index, kept_size)
+        except PeerError as error:
+            if error.reason is Reason.NOT_WITNESSED:
+                return None
+            raise
+        return bundle, _size_of(bundle.checkpoint)
 
     def _prove(self, index: int, kept_size: int) -> "_Proven | None":
         publisher = self.publisher
@@ -161,7 +172,9 @@ class Meeting:
             )
         if index == size:
             return None
-        bundle = publisher.bundle_for(index, kept_size)
+        bundle = publisher.ready_bundle(index, kept_size)
+        if bundle is None:
+            return None
         proven = _Proven(bundle, _size_of(bundle.checkpoint), self._clock_ms())
         self._proven[index, kept_size] = proven
         if len(self._proven) > MOST_PROVEN:

@@ -5,6 +5,7 @@ envelope says, or gRPC statuses (``wire.channel`` translates what is raised).
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,7 +17,7 @@ from federation.errors import Malformed, Reason, Untrusted
 from federation.exchange.enrolment import verify_request
 from federation.exchange.feed import HeadSignal, wake_on
 from federation.exchange.mailbox import Attendance
-from federation.exchange.meeting import Meeting
+from federation.exchange.meeting import RETRY_S, Meeting
 from federation.wire.channel import ATTENDING_KEY, peer_certificate
 from federation.wire.codec import bundle_to_message
 from federation.wire.v1 import exchange_pb2, exchange_pb2_grpc, log_pb2
@@ -85,11 +86,17 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServicer):
                 grown.clear()
                 entry = await asyncio.to_thread(self._meeting.next_entry, index, kept)
                 if entry is None:
-                    await grown.wait()
+                    await self._news(index, grown)
                     continue
                 bundle, kept = entry
                 await context.write(bundle_to_message(bundle))
                 index += 1
+
+    async def _news(self, index: int, grown: asyncio.Event) -> None:
+        """Wait for a reason to look for entry ``index`` again; an idle log needs no looking."""
+        withheld = index < self._meeting.publisher.size
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(grown.wait(), RETRY_S if withheld else None)
 
     async def Attend(  # type: ignore[override]  # as Follow
         self, requests: AsyncIterator[exchange_pb2.Answer], context: Context
@@ -104,6 +111,7 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServicer):
         attendance = mailbox.attend(city.division, lambda: wake_on(loop, stirred.set))
         reader = asyncio.create_task(self._take_answers(requests, city.division))
         reader.add_done_callback(lambda _: stirred.set())
+        self._signal.notify()  # entries may be waiting for this witness
         try:
             await context.send_initial_metadata(((ATTENDING_KEY, "yes"),))
             with self._signal.listening(stirred):

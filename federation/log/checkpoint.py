@@ -70,19 +70,30 @@ def verify_checkpoint(note: bytes, origin: str, key: VerifyingKey) -> Checkpoint
     Malformed(BAD_CHECKPOINT) when it does not parse, Untrusted(BAD_CHECKPOINT) when the log's
     signature is missing or it speaks for another log, Untrusted(BAD_SIGNATURE) when it is damaged.
     """
-    text = open_note(note, origin, key)
+    checkpoint = read_text(open_note(note, origin, key))
+    if checkpoint.origin != origin:
+        raise Untrusted(Reason.BAD_CHECKPOINT, f"the checkpoint speaks for {checkpoint.origin!r}")
+    return checkpoint
+
+
+def read_text(text: str) -> Checkpoint:
+    """Return what a note's text says, whoever signed it; Malformed(BAD_CHECKPOINT)."""
     body = _BODY.fullmatch(text)
     if body is None:
         raise _malformed("checkpoint: text is not origin, size, root and time")
-    if body["origin"] != origin:
-        raise Untrusted(Reason.BAD_CHECKPOINT, f"the checkpoint speaks for {body['origin']!r}")
-    return Checkpoint(origin, int(body["size"]), _canonical(body["root"]), int(body["time"]))
+    root = _canonical(body["root"])
+    return Checkpoint(body["origin"], int(body["size"]), root, int(body["time"]))
 
 
 def sign_note(text: str, name: str, key: SigningKey) -> bytes:
     """Return ``text`` as a signed note with one Ed25519 line under ``name``."""
     blob = note_key_id(name, key.public) + key.sign(text.encode())
     return f"{text}\n— {name} {base64.b64encode(blob).decode()}\n".encode()
+
+
+def cosignature(text: str, name: str, key: SigningKey) -> bytes:
+    """Return the signature line by which ``name`` co-signs a note with this text."""
+    return sign_note(text, name, key).rpartition(b"\n\n")[2]
 
 
 def open_note(note: bytes, name: str, key: VerifyingKey) -> str:

@@ -16,11 +16,13 @@ from sqlalchemy.exc import IntegrityError
 
 from federation.crypto.keys import DIGEST_BYTES
 from federation.errors import Malformed, Misconfigured, Reason, Stale, StorageFault
-from federation.log import database, merkle
+from federation.log import database, merkle, signed
 from federation.log.checkpoint import is_key_name
 from federation.log.database import Head, corrupt, entries
+from federation.log.signed import SignedHead, signed_heads
 
 Result = TypeVar("Result")
+Sign = Callable[[Head], bytes]
 
 PAGE = 1000  # entries read at a time while re-deriving the tree
 
@@ -88,7 +90,11 @@ class LogStore:
         if not path.is_file():
             raise Misconfigured(Reason.LOG_MISSING, f"there is no log at {path}")
         self._engine = database.engine(path)
-        self.head()
+        self.head()  # a file without one is no log, and is not made one below
+        if not sql.inspect(self._engine).has_table(signed_heads.name):
+            # a log of an earlier version: from now on it keeps what it signs
+            with database.transaction(self._engine, write=True) as connection:
+                signed_heads.create(connection, checkfirst=True)
 
     def close(self) -> None:
         """Close every connection."""
@@ -117,19 +123,59 @@ class LogStore:
             rows = connection.execute(query.group_by(entries.c.payload_type))
             return {str(kind): int(count) for kind, count in rows}
 
-    def append(self, batch: Sequence[NewEntry], now_ms: int) -> list[int]:
+    def append(self, batch: Sequence[NewEntry], now_ms: int, sign: Sign | None = None) -> list[int]:
         """Append the batch durably and return its indexes: all of it or, on any error, nothing.
 
+        ``sign`` returns the signed note of the new head, which is kept in the same commit.
         Stale(REPLAYED) names the index a replay identity already has; StorageFault(HEAD_MOVED) when
         the head is not the one the new root was built on, LOG_CORRUPT when stored subtrees do not
         add up to the head.
         """
         try:
             with database.transaction(self._engine, write=True) as connection:
-                return _append(connection, batch, now_ms)
+                return _append(connection, batch, now_ms, sign)
         except IntegrityError as error:
             self._refuse_replays(batch)
             raise StorageFault(Reason.LOG_CORRUPT, f"the log refuses an entry: {error}") from error
+
+    def sign_head(self, sign: Sign) -> tuple[Head, bytes]:
+        """Have the head as it is now signed, keep the note durably and return both.
+
+        Heads are signed by whoever holds the write lock, as in :meth:`append`: no smaller tree is
+        ever signed after a larger one.
+        """
+        try:
+            with database.transaction(self._engine, write=True) as connection:
+                head = database.read_head(connection)
+                note = sign(head)
+                signed.keep(connection, SignedHead(size=head.size, root=head.root, note=note))
+        except IntegrityError as error:
+            raise StorageFault(Reason.STORAGE, f"the log refuses a head: {error.orig}") from error
+        return head, note
+
+    def keep_signed(self, head: SignedHead) -> None:
+        """Keep durably what was gathered under a head, before anybody is given it."""
+        with database.transaction(self._engine, write=True) as connection:
+            signed.keep(connection, head)
+
+    def latest_signed(self, *, cosigned: bool = False) -> SignedHead | None:
+        """Return what is kept of the largest tree (that witnesses co-signed), if anything."""
+        with database.transaction(self._engine) as connection:
+            return signed.latest(connection, cosigned=cosigned)
+
+    def signed_heads(self) -> Iterator[SignedHead]:
+        """Yield everything this log ever signed of itself, by size and root.
+
+        StorageFault(LOG_CORRUPT) for a row that cannot be a head.
+        """
+        after = -1
+        while True:
+            with database.transaction(self._engine) as connection:
+                page = list(signed.every(connection, after, PAGE))
+            if not page:
+                return
+            yield from page
+            after = page[-1].size
 
     def index_of(self, replay_identity: bytes) -> int | None:
         """Return the index of the entry with this replay identity, if there is one."""
@@ -207,6 +253,19 @@ class LogStore:
         if rebuilt != head.root:
             raise corrupt("the entries do not give the stored root")
 
+    def roots(self) -> Iterator[bytes]:
+        """Yield the root of every size from 0 on, from the entries alone, as far as they go."""
+        size, known = 0, dict[merkle.Coordinate, bytes]()
+        yield merkle.EMPTY_ROOT
+        while page := self.entries(size, PAGE):
+            for entry in page:
+                if entry.index != size:
+                    return
+                made = merkle.extend(size, [merkle.leaf_hash(entry.digest)], known)
+                size += 1
+                known = {at: made[at] if at in made else known[at] for at in merkle.frontier(size)}
+                yield merkle.root(size, known.__getitem__)
+
     def _compare(self, made: dict[merkle.Coordinate, bytes]) -> None:
         with database.transaction(self._engine) as connection:
             stored = database.read_nodes(connection, list(made))
@@ -242,7 +301,9 @@ def _entry(row: sql.RowMapping) -> LogEntry:
         raise corrupt(f"entry {row['index']}: {error.message}") from error
 
 
-def _append(connection: sql.Connection, batch: Sequence[NewEntry], now_ms: int) -> list[int]:
+def _append(
+    connection: sql.Connection, batch: Sequence[NewEntry], now_ms: int, sign: Sign | None
+) -> list[int]:
     head = database.read_head(connection)
     known = database.read_nodes(connection, merkle.frontier(head.size))
     if merkle.root(head.size, known.__getitem__) != head.root:
@@ -264,9 +325,10 @@ def _append(connection: sql.Connection, batch: Sequence[NewEntry], now_ms: int) 
     if inner:
         connection.execute(database.nodes.insert(), inner)
     size = head.size + len(batch)
-    _move_head(
-        connection, head, Head(head.origin, size, merkle.root(size, (known | made).__getitem__))
-    )
+    new_head = Head(head.origin, size, merkle.root(size, (known | made).__getitem__))
+    _move_head(connection, head, new_head)
+    if sign is not None:
+        signed.keep(connection, SignedHead(size=size, root=new_head.root, note=sign(new_head)))
     return indexes
 
 

@@ -5,7 +5,7 @@ statements are worded, or anything of a city but its signed answers.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -15,6 +15,7 @@ from federation.documents.charter import Charter
 from federation.documents.exchanged import Consent, Contribution, RoundRequest
 from federation.documents.rules import NONCE_BYTES
 from federation.documents.runs import Closure
+from federation.documents.types import Document
 from federation.errors import LaborfedError, Malformed, Reason, Refused
 from federation.exchange.blobs import BlobStore
 from federation.rounds import judging, results, statements, terms
@@ -171,7 +172,7 @@ class Conductor:
         # a roster too large for the charter's modulus must not be logged
         terms.contribution_bound(self._charter, kind, len(self._attempt.consents))
         roster = statements.roster(self._attempt, self._position, self._desk.clock_ms())
-        digest = self._desk.keep_and_publish(self._accepted.digest, roster)
+        digest = self._publish(roster)
         self._attempt = replace(self._attempt, roster_digest=digest)
         self._position = self._position.noted(roster)
         self._tell(f"roster of {len(self._attempt.consents)}: {', '.join(self._attempt.consents)}")
@@ -203,7 +204,7 @@ class Conductor:
         number, missing = self._asked.request.round, self._asked.missing
         now_ms = self._desk.clock_ms()
         for drop in statements.drop_records(self._attempt, number, missing, now_ms):
-            self._desk.keep_and_publish(self._accepted.digest, drop)
+            self._publish(drop)
             self._position = self._position.noted(drop)
             self._tell(f"dropped {', '.join(drop.cities)}: {drop.reason}")
         return Outcome.DROPPED
@@ -228,7 +229,7 @@ class Conductor:
         record = statements.round_record(request, answers, total, state, now_ms)
         self._blobs.put(total)
         self._restarted = frozenset()
-        digest = self._desk.keep_and_publish(self._accepted.digest, record, answers)
+        digest = self._publish(record, answers)
         self._position = self._position.recorded(record, digest, total, state)
         self._tell("recorded", seconds=(now_ms - request.issued_ms) / 1000)
         return Outcome.LAST if record.round == terms.last_round(self._charter) else Outcome.MORE
@@ -244,7 +245,7 @@ class Conductor:
         if released is None:
             self._verdict = ("voted_down", "too few cities found the candidate not worse")
         else:
-            self._desk.keep_and_publish(self._accepted.digest, released)
+            self._publish(released)
             self._position = self._position.noted(released)
             self._verdict = ("released", "")
         return Outcome.DECIDED
@@ -253,11 +254,15 @@ class Conductor:
         closure = statements.closure(
             self._accepted.digest, self._position, self._verdict, self._desk.clock_ms()
         )
-        self._desk.keep_and_publish(self._accepted.digest, closure)
+        self._publish(closure)
         self._position = self._position.noted(closure)
         cost = results.cost(self._charter, self._position)
         self._tell(f"{closure.outcome} {closure.reason}".strip(), epsilon=cost)
         return Outcome.DONE
+
+    def _publish(self, document: Document, received: Mapping[str, bytes] | None = None) -> bytes:
+        charter = self._accepted.digest
+        return self._desk.keep_and_publish(charter, document, received, waiting=self._tell)
 
     def _stopped(self) -> Outcome:
         self._verdict = ("stopped", "an operator stopped the run")

@@ -21,6 +21,8 @@ from federation.wire.codec import decode_envelope, encode_document, encode_envel
 
 # Why the log does not take a document now and may later.
 PASSING = frozenset({Reason.MEMBERSHIP_EXPIRED, Reason.NOT_YET_VALID})
+# Witnesses that are away are waited for, in turns between which an operator may end the run.
+TURNS, TURN_S = 12, 5.0
 
 
 class Carrier(Protocol):
@@ -63,7 +65,10 @@ class Collected:
 
 @dataclass(frozen=True, eq=False)
 class Desk:
-    """One run's outside. ``stop`` is done once an operator ends the run; ``key`` signs."""
+    """One run's outside. ``stop`` is done once an operator ends the run; ``key`` signs.
+
+    ``turn_s``: how long a turn of waiting for witnesses is, seconds.
+    """
 
     carrier: Carrier
     publisher: Publisher
@@ -72,6 +77,7 @@ class Desk:
     clock_ms: Callable[[], int]
     report: Report
     stop: "Future[None]"
+    turn_s: float = TURN_S
 
     @property
     def stopped(self) -> bool:
@@ -88,16 +94,38 @@ class Desk:
         return encode_envelope(sign(*encode_document(document), self.key))
 
     def keep_and_publish(
-        self, charter_digest: bytes, document: Document, received: Mapping[str, bytes] | None = None
+        self,
+        charter_digest: bytes,
+        document: Document,
+        received: Mapping[str, bytes] | None = None,
+        *,
+        waiting: Callable[[str], None] = lambda _: None,
     ) -> bytes:
         """Sign a document of the run, keep it with what it is about, log it; return its digest.
 
         Kept first: a coordinator that dies in between logs the very same bytes when it comes back.
+        ``waiting`` is told while witnesses are missing. PeerError(NOT_WITNESSED) when too few came
+        back in time: it is logged, and the run can be taken up again when they have.
         """
         raw = self.sign(document)
         self.runs.keep(charter_digest, raw, received)
-        self.publisher.publish(raw)
+        self._publish(raw, waiting)
         return replay_identity(decode_envelope(raw))
+
+    def _publish(self, raw: bytes, waiting: Callable[[str], None]) -> None:
+        for turn in range(1, TURNS + 1):
+            try:
+                self.publisher.publish(raw, self.turn_s)
+            except PeerError as error:
+                if error.reason is not Reason.NOT_WITNESSED:
+                    raise
+                if self.stopped:
+                    return  # it is logged, and so may be what ends the run
+                if turn == TURNS:
+                    raise
+                waiting(error.message)
+            else:
+                return
 
     def settle(self, charter_digest: bytes) -> list[bytes]:
         """Return the run's kept documents, the last of which may not have been logged: it is now.
@@ -109,7 +137,7 @@ class Desk:
         kept = self.runs.documents(charter_digest)
         try:
             for raw in kept[-1:]:
-                self.publisher.publish(raw)
+                self.publisher.publish(raw, self.turn_s)
         except CallerError as error:
             if error.reason in PASSING:
                 raise

@@ -23,7 +23,7 @@ from federation.documents.charter import Charter
 from federation.errors import StorageFault
 from federation.exchange.meeting import Meeting
 from federation.home import Home
-from federation.log.store import LogStore, NewEntry
+from federation.log.store import LogStore, NewEntry, Sign
 from federation.rounds.events import Report, RunEvent
 from federation.rounds.openness import OpenRuns
 from federation.rounds.stages import Stage
@@ -65,10 +65,10 @@ class TimedLog(LogStore):
         super().__init__(path)
         self._timings = timings
 
-    def append(self, batch: Sequence[NewEntry], now_ms: int) -> list[int]:
+    def append(self, batch: Sequence[NewEntry], now_ms: int, sign: Sign | None = None) -> list[int]:
         """Append as :meth:`LogStore.append`."""
         with self._timings.append.time():
-            return super().append(batch, now_ms)
+            return super().append(batch, now_ms, sign)
 
 
 def observed(conduct: Conduct, timings: Timings, on_fault: Callable[[], object]) -> Conduct:

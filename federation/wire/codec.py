@@ -18,6 +18,7 @@ from federation.crypto.envelope import Envelope, Signature
 from federation.documents.types import DOCUMENT_OF, TYPE_OF, Document, PayloadType
 from federation.errors import Malformed, Reason
 from federation.log.bundle import Bundle
+from federation.log.witnessing import MOST_PROOFS, WitnessReply, WitnessRequest
 from federation.wire.v1 import documents_pb2, envelope_pb2, log_pb2, rounds_pb2
 
 
@@ -76,6 +77,42 @@ def bundle_from_message(message: log_pb2.Bundle) -> Bundle:
         inclusion_path=tuple(message.inclusion_path),
         consistency_from=message.consistency_from,
         consistency_path=tuple(message.consistency_path),
+    )
+
+
+def encode_witness_request(request: WitnessRequest) -> bytes:
+    """Return the request's bytes."""
+    proofs = [
+        log_pb2.ConsistencyProof(from_size=size, path=path) for size, path in request.proofs.items()
+    ]
+    return log_pb2.WitnessRequest(checkpoint=request.checkpoint, proofs=proofs).SerializeToString()
+
+
+def decode_witness_request(raw: bytes) -> WitnessRequest:
+    """Return the request; Malformed(NOT_DECODABLE) when it is none or has too many proofs."""
+    message = _parse(log_pb2.WitnessRequest, raw, Reason.NOT_DECODABLE)
+    if len(message.proofs) > MOST_PROOFS:
+        raise Malformed(Reason.NOT_DECODABLE, f"WitnessRequest: more than {MOST_PROOFS} proofs")
+    proofs = {proof.from_size: tuple(proof.path) for proof in message.proofs}
+    return WitnessRequest(message.checkpoint, proofs)
+
+
+def encode_witness_reply(reply: WitnessReply) -> bytes:
+    """Return the reply's bytes."""
+    return log_pb2.WitnessReply(**dataclasses.asdict(reply)).SerializeToString()
+
+
+def decode_witness_reply(raw: bytes) -> WitnessReply:
+    """Return the reply; Malformed(NOT_DECODABLE) when it is none or says too much at once."""
+    message = _parse(log_pb2.WitnessReply, raw, Reason.NOT_DECODABLE)
+    said = [bool(message.cosignature), bool(message.proofs_from), bool(message.reason)]
+    if said.count(True) != 1 or len(message.proofs_from) > MOST_PROOFS:
+        raise Malformed(Reason.NOT_DECODABLE, "WitnessReply: not one answer")
+    return WitnessReply(
+        cosignature=message.cosignature,
+        proofs_from=tuple(message.proofs_from),
+        reason=message.reason,
+        message=message.message,
     )
 
 

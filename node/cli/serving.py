@@ -3,6 +3,7 @@
 Must not know: what is served, or how a state comes about.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Annotated
 
 import typer
 
-from federation.terminal import say, time_text
+from federation.errors import Reason, Refused
+from federation.log.conflict import Told
+from federation.terminal import say, time_text, write_new
 from federation.watch.checks import examine, told
 from federation.watch.eventlog import LogFormat
 from federation.wire.local import local_socket
+from node import distrust
 from node.cli.common import SHOWN_DIGITS, AsJson, HomeOption, now_ms, opened, say_json
 from node.identity import open_home
+from node.lock import claimed
 from node.presence import State
 from node.status import Status, gather
 from node.store import documents, feed, runs
@@ -84,11 +89,25 @@ def doctor(home: HomeOption, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-def alarms(home: HomeOption) -> None:
-    """Show what a person must look at, and which logged entries this node would not believe."""
+def alarms(
+    home: HomeOption,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(help="Write conflicting heads of the log here, for anybody to verify."),
+    ] = None,
+) -> None:
+    """Show what a person must look at, and which logged entries this node would not believe.
+
+    Evidence is both signed heads of each conflict: labor-federation log evidence FILE checks them.
+    """
     with opened(home) as office, office.store.read() as connection:
         raised, refused = runs.alarms_raised(connection), feed.refused(connection)
         counted = documents.refusals_by_reason(connection)
+        verdict, conflicts = distrust.verdict(connection), distrust.every(connection)
+    if evidence is not None:
+        _write_evidence(evidence, conflicts)
+    if verdict is not None:
+        say("THE LOG IS NOT BELIEVED: this node takes part in nothing; see labor-node believe")
     for alarm in raised:
         where = f" (charter {alarm.charter_digest.hex()[:SHOWN_DIGITS]}, round {alarm.round})"
         say(f"ALARM {time_text(alarm.at_ms)}  {alarm.sentence}{where if alarm.attempt else ''}")
@@ -101,6 +120,34 @@ def alarms(home: HomeOption) -> None:
         say(f"refused so far: {count} × {reason}")
     if not raised and not refused:
         say("no alarms")
+
+
+def believe(
+    home: HomeOption,
+    person: Annotated[str, typer.Option(help="Who decides; kept as an alarm with the decision.")],
+) -> None:
+    """Believe the log again, from the head this node keeps, after its heads had conflicted.
+
+    For when administrators have found out why, and the log shows the history this node knows again:
+    where it does not, belief ends at once as before. The node must not be serving.
+    """
+    place, now = open_home(home), now_ms()
+    with opened(home) as office, claimed(place.lock), office.store.write() as connection:
+        verdict = distrust.verdict(connection)
+        if verdict is None:
+            raise Refused(Reason.NOT_FOUND, "this node believes the log")
+        distrust.lift(connection)
+        sentence = f"{person} had the log believed again, which was not because: {verdict}"
+        runs.raise_alarm(connection, runs.Alarm(now, b"", b"", 0, sentence))
+    say(f"believed again by {person}; next: labor-node serve --home {home}")
+
+
+def _write_evidence(path: Path, conflicts: list[Told]) -> None:
+    if not conflicts:
+        raise Refused(Reason.NOT_FOUND, "this node was shown no conflicting heads")
+    told = [asdict(conflict) for conflict in conflicts]
+    write_new(path, json.dumps(told, indent=2, ensure_ascii=False).encode() + b"\n")
+    say(f"evidence: {path}, {len(told)} conflict(s)")
 
 
 def _lines(found: Status, now: int) -> Iterator[str]:

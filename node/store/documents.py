@@ -1,4 +1,4 @@
-"""Accepted documents, the log's checkpoint this node holds, and what was refused and why.
+"""Accepted documents, the log's heads this node holds to, and what was refused and why.
 
 Only what passed the acceptance table is handed in; this file checks uniqueness, not signatures.
 """
@@ -13,6 +13,7 @@ from node.store import cells
 from node.store.schema import documents, refusals
 
 CHECKPOINT = "log/checkpoint"
+COSIGNED = "log/cosigned"
 _REPLAYED = select(documents.c.digest).where(documents.c.replay_identity == bindparam("identity"))
 
 
@@ -96,6 +97,16 @@ def keep_checkpoint(connection: Connection, previous: bytes | None, checkpoint: 
     if kept_checkpoint(connection) != previous:
         raise StorageFault(Reason.HEAD_MOVED, "the kept checkpoint changed meanwhile")
     cells.put(connection, CHECKPOINT, checkpoint)
+
+
+def cosigned_head(connection: Connection) -> bytes | None:
+    """The signed note of the head this city co-signed last."""
+    return cells.get(connection, COSIGNED)
+
+
+def keep_cosigned(connection: Connection, note: bytes) -> None:
+    """Remember what is about to be co-signed, in the transaction that makes the signature."""
+    cells.put(connection, COSIGNED, note)
 
 
 def count_refusal(connection: Connection, reason: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.federation import DIVISIONS, Federation, envelope, signing_key
+from support.federation import DIVISIONS, ORIGIN, Federation, envelope, signing_key
 from support.runs import CANDIDATE, Run
 
 from federation.acceptance import Accepted
@@ -21,7 +21,8 @@ from federation.documents.runs import DropRecord, Roster, RoundRecord
 from federation.errors import Reason, StorageFault
 from federation.indicators.declaration import catalogue
 from federation.indicators.table import Z_95, cells
-from federation.log.store import NewEntry
+from federation.log.checkpoint import Checkpoint, sign_checkpoint
+from federation.log.store import LogStore, NewEntry
 from federation.trust import Pin
 from federation.wire.codec import decode_document, decode_envelope
 
@@ -388,17 +389,19 @@ DAMAGE: dict[str, tuple[str, tuple[object, ...], Found]] = {
     "an entry's bytes for text": (
         "UPDATE entries SET envelope = 'none' WHERE \"index\" = ?",
         (CLOSURE,),
-        [(None, Reason.LOG_CORRUPT), (CLOSURE, Reason.LOG_CORRUPT)],
+        # the roots of kept heads cannot be computed any more either
+        [(None, Reason.LOG_CORRUPT), (CLOSURE, Reason.LOG_CORRUPT), (None, Reason.LOG_CORRUPT)],
     ),
     "an entry's digest": (
         'UPDATE entries SET digest = ? WHERE "index" = ?',
         (OTHER, CLOSURE),
-        [(None, Reason.LOG_CORRUPT), (CLOSURE, Reason.LOG_CORRUPT)],
+        # the head that was signed of it is another tree's now
+        [(None, Reason.LOG_CORRUPT), (CLOSURE, Reason.LOG_CORRUPT), (None, Reason.INCONSISTENT)],
     ),
     "half an entry's digest": (
         "UPDATE entries SET digest = x'00' WHERE \"index\" = ?",
         (CLOSURE,),
-        [(None, Reason.LOG_CORRUPT), (CLOSURE, Reason.LOG_CORRUPT)],
+        [(None, Reason.LOG_CORRUPT), (CLOSURE, Reason.LOG_CORRUPT), (None, Reason.LOG_CORRUPT)],
     ),
     "an entry's type": (
         'UPDATE entries SET payload_type = ? WHERE "index" = ?',
@@ -412,6 +415,8 @@ DAMAGE: dict[str, tuple[str, tuple[object, ...], Found]] = {
         [
             (None, Reason.LOG_CORRUPT),
             (CLOSURE, Reason.NOT_FOUND),
+            # as many were signed for
+            (None, Reason.ROLLED_BACK),
         ],
     ),
     "a subtree": (
@@ -582,3 +587,99 @@ def test_a_checkpoint_that_the_log_never_signed(
     run = world.conduct()
     world.checkpoint = forge(world.checkpoint)
     assert world.found(run) == [(None, reason)]
+
+
+# --- every head ever signed -------------------------------------------------------------------
+
+
+def head_note(world: World, size: int, root: bytes, *, label: str = "log") -> bytes:
+    """A head that the log, or whoever has another key, signed."""
+    head = Checkpoint(ORIGIN, size, root, world.federation.clock())
+    return sign_checkpoint(head, signing_key(label))
+
+
+def keep_head(world: World, size: int, root: bytes, **how: Any) -> None:
+    """Put a signed head into the table; one of its size and root makes way."""
+    note = how.pop("note", None) or head_note(world, size, root, **how)
+    world.sql("INSERT OR REPLACE INTO signed_heads VALUES (?, ?, ?, NULL)", size, root, note)
+
+
+def test_every_kept_head_is_counted(world: World) -> None:
+    run = world.conduct()
+    report = audit(world.federation.log, world.federation.pin, world.checkpoint, run.kept)
+    assert (report.heads, report.cosigned) == (8, 0)
+
+
+def of_another_tree(world: World) -> None:
+    world.sql("DELETE FROM signed_heads WHERE size = 5")
+    keep_head(world, 5, OTHER)
+
+
+def a_second_head_of_one_size(world: World) -> None:
+    keep_head(world, 5, OTHER)
+
+
+def of_a_larger_tree(world: World) -> None:
+    keep_head(world, 9, OTHER)
+
+
+def under_another_key(world: World) -> None:
+    keep_head(world, 5, world.federation.log.root(5), label="stranger")
+
+
+def of_another_size_than_its_row(world: World) -> None:
+    note = head_note(world, 4, world.federation.log.root(4))
+    keep_head(world, 5, world.federation.log.root(5), note=note)
+
+
+def altered(world: World) -> None:
+    world.sql("UPDATE signed_heads SET note = CAST(replace(note, 'time 1', 'time 2') AS BLOB)")
+
+
+def no_note(world: World) -> None:
+    world.sql("UPDATE signed_heads SET note = 'text' WHERE size = 8")
+
+
+def claims_a_quorum(world: World) -> None:
+    world.sql("UPDATE signed_heads SET cosigned = note WHERE size = 5")
+
+
+@pytest.mark.parametrize(
+    ("tamper", "expected"),
+    [
+        (of_another_tree, [Reason.INCONSISTENT]),
+        (a_second_head_of_one_size, [Reason.INCONSISTENT, Reason.INCONSISTENT]),
+        (of_a_larger_tree, [Reason.ROLLED_BACK]),
+        (under_another_key, [Reason.BAD_CHECKPOINT]),
+        (of_another_size_than_its_row, [Reason.LOG_CORRUPT]),
+        (altered, [Reason.BAD_SIGNATURE] * 8),
+        (no_note, [Reason.LOG_CORRUPT]),
+        (claims_a_quorum, [Reason.NOT_WITNESSED]),
+    ],
+)
+def test_a_head_that_does_not_hold(
+    world: World, tamper: Callable[[World], None], expected: list[Reason]
+) -> None:
+    run = world.conduct()
+    tamper(world)
+    assert world.found(run) == [(None, reason) for reason in expected]
+
+
+def test_two_heads_of_one_size_are_both_named(world: World) -> None:
+    run = world.conduct()
+    keep_head(world, 5, OTHER)
+    report = audit(world.federation.log, world.federation.pin, None, run.kept)
+    told = next(p.sentence for p in report.problems if "two heads of 5 entries" in p.sentence)
+    assert OTHER.hex()[:16] in told
+    assert world.federation.log.root(5).hex()[:16] in told
+
+
+def test_a_log_from_before_heads_were_kept_holds(world: World) -> None:
+    run = world.conduct()
+    world.sql("DROP TABLE signed_heads")
+    world.federation.log = LogStore(world.federation.path)
+    assert world.found(run) == []
+    world.federation.publisher = world.federation.open_publisher()
+    world.federation.publish_membership()
+    report = audit(world.federation.log, world.federation.pin, None, run.kept)
+    assert (report.ok, report.heads) == (True, 1)

@@ -19,6 +19,7 @@ from federation.founding import (
     founding_pin,
     open_publisher,
     with_city,
+    with_witnesses,
 )
 from federation.home import Configuration, Keys
 from federation.log.store import LogStore, create_log
@@ -96,6 +97,7 @@ def test_a_city_is_added_in_order_and_the_chain_goes_on() -> None:
         "version": MEMBERSHIP.version,
         "previous_digest": MEMBERSHIP.previous_digest,
         "cities": MEMBERSHIP.cities,
+        "witnesses": MEMBERSHIP.witnesses,
         "issued_ms": MEMBERSHIP.issued_ms,
         "expires_ms": MEMBERSHIP.expires_ms,
     }
@@ -116,6 +118,29 @@ def test_the_quorum_follows_the_number_of_active_cities(bound: int, quorum: int)
     after = with_city(before, named("now"), NEW, issued_ms=START_MS, expires_ms=START_MS + 1)
     # five cities: floor((5 + t) / 2) + 1
     assert after.witness_quorum == quorum
+
+
+def test_a_new_city_is_a_witness_where_there_are_any() -> None:
+    """Else a growing federation would fall below its quorum: seven cities need five."""
+    grown = MEMBERSHIP
+    for division in ("440300", "500100", "510100", "610100", "650100"):
+        grown = with_city(
+            grown, named("now"), city(division), issued_ms=START_MS, expires_ms=START_MS + 1
+        )
+        assert grown.witnesses == grown.active_cities
+
+
+def test_witnesses_are_all_or_those_named_or_none() -> None:
+    times = {"issued_ms": START_MS, "expires_ms": START_MS + 1}
+    everyone = with_witnesses(MEMBERSHIP, named("now"), MEMBERSHIP.active_cities, **times)
+    assert (everyone.version, everyone.previous_digest) == (3, named("now"))
+    assert (everyone.witnesses, everyone.witness_quorum) == (MEMBERSHIP.active_cities, 3)
+    nobody = with_witnesses(everyone, named("now"), (), **times)
+    assert (nobody.witnesses, nobody.witness_quorum) == ((), 0)
+    for listed in (MEMBERSHIP.active_cities[:2], ("999999",)):
+        with pytest.raises(LaborfedError) as raised:
+            with_witnesses(MEMBERSHIP, named("now"), listed, **times)
+        assert raised.value.reason is Reason.INVALID_DOCUMENT
 
 
 def test_without_witnesses_there_is_no_quorum() -> None:

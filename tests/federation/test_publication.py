@@ -132,17 +132,6 @@ def test_nothing_is_logged_under_an_expired_membership(federation: Federation) -
     assert federation.publish_charter().leaf_index == 2
 
 
-def test_what_no_witness_will_co_sign_is_not_logged(federation: Federation) -> None:
-    run = Run(federation, federation.publish_charter())
-    federation.publish_membership(witnesses=federation.membership.active_cities, witness_quorum=3)
-    for document in (federation.charter(nonce=b"2" * 16), federation.next_membership()):
-        raw = federation.by_administrators(document)
-        assert refused(federation, raw) is Reason.NOT_WITNESSED
-    assert refused(federation, federation.by_coordinator(run.roster())) is Reason.NOT_WITNESSED
-    closure = run.closure("stopped", attempts=0)
-    assert federation.publish(federation.by_coordinator(closure)).leaf_index == 3
-
-
 # --- the log's key ----------------------------------------------------------------------------
 
 NEW_LOG_KEY = signing_key("new log")

@@ -54,6 +54,7 @@ def found(folder: Path) -> Places:
             founding.found(ground)
             nodes.result()
         founding.join(ground, CITIES)
+        founding.make_witnesses(ground)
         return places
 
 

@@ -45,6 +45,7 @@ def test_the_commands_are_those_an_office_needs() -> None:
         "status",
         "doctor",
         "alarms",
+        "believe",
         "match",
         "budget",
         "egress list",

@@ -26,6 +26,7 @@ from federation.errors import (
     Untrusted,
 )
 from federation.trust import Pin, Trust
+from node import distrust
 from node.documents import AcceptedDocuments, Lookup
 from node.store import documents as stored
 from node.store import feed, runs
@@ -205,7 +206,12 @@ def test_a_forked_log_raises_one_alarm_and_nothing_is_believed_any_more(
         following.documents.in_run(b"", PayloadType.CONSENT_REQUEST)
     assert len(alarms(following.store)) == 1
     assert following.documents.get(charter.digest) == charter
-    # the kept head still is the true one, so after an operator's restart it is followed again
+    # a restart does not forget; once a person has had it believed again, the kept head still is
+    # the true history's, which is followed on
+    with pytest.raises(Untrusted):
+        following.restarted().step()
+    with following.store.write() as connection:
+        distrust.lift(connection)
     assert following.restarted().step() is not None
 
 

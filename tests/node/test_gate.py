@@ -13,6 +13,7 @@ from federation.crypto.keys import digest
 from federation.documents.exchanged import Consent, Contribution, Refusal, Vote
 from federation.documents.types import PayloadType
 from federation.errors import Reason, Refused, StorageFault
+from federation.log.checkpoint import Checkpoint
 from federation.wire.codec import decode_envelope
 from node.gate import COORDINATOR, PASSAGES, Charge
 from node.privacy import ledger
@@ -70,7 +71,8 @@ def test_consents_and_refusals_are_entered_without_a_charge(guarded: GateStage) 
 
 def test_only_what_depends_on_no_record_passes_without_a_charge() -> None:
     """A new document must be put into the table on purpose, and this list with it."""
-    assert {kind for kind, passage in PASSAGES.items() if not passage.charged} == {Consent, Refusal}
+    free = {kind for kind, passage in PASSAGES.items() if not passage.charged}
+    assert free == {Consent, Refusal, Checkpoint}
     assert {kind for kind, passage in PASSAGES.items() if passage.charged} == {Contribution, Vote}
     assert all(passage.grade is Grade.PUBLIC for passage in PASSAGES.values())
 

@@ -47,6 +47,7 @@ from node.participant import Participant
 from node.policy import Budget, KindRules, Mode, Policy
 from node.store import documents, schema
 from node.store.engine import Store, open_store
+from node.witness import Witness
 from support.federation import Charters, Federation
 from support.runs import agreement_key
 
@@ -164,6 +165,7 @@ class CitySide:
             federation.clock,
         )
         self.gate = Gate(store, keys.signing, division, lambda: self.policy, federation.clock)
+        self.witness = Witness(self.documents, self.gate, Limits(), federation.clock)
         self.participant = Participant(
             city=division,
             store=store,

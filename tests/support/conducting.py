@@ -166,6 +166,7 @@ class Office:
     folder: Path
     events: list[RunEvent] = field(default_factory=list)
     stop: "Future[None]" = field(default_factory=Future)
+    told: Callable[[RunEvent], None] = lambda _event: None
 
     def __post_init__(self) -> None:
         self.runs = open_run_store(self.folder / "runs.sqlite")
@@ -180,7 +181,12 @@ class Office:
             runs=self.runs,
             key=self.federation.coordinator,
             clock_ms=self.federation.clock,
-            report=self.events.append,
+            report=self._report,
             stop=self.stop,
+            turn_s=0.0,
         )
         return Conductor(cities.charter, desk, self.blobs).conduct()
+
+    def _report(self, event: RunEvent) -> None:
+        self.events.append(event)
+        self.told(event)

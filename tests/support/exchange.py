@@ -26,6 +26,7 @@ from federation.exchange.invitations import InvitationBook
 from federation.exchange.mailbox import Mailbox
 from federation.exchange.meeting import Meeting
 from federation.exchange.server import ExchangeServer, start_server
+from federation.exchange.witnesses import MailboxWitnesses
 from federation.home import Configuration, Home, Keys
 from federation.log.store import LogStore
 from federation.publication import Publisher
@@ -169,15 +170,21 @@ async def running_exchange(
     sites = {division: Site(division) for division in divisions}
     log, engine = LogStore(home.log_file), open_database(home.exchange_file)
     book = InvitationBook(engine)
+    mailbox = Mailbox()
     meeting = Meeting(
         authority=keys.authority,
-        mailbox=Mailbox(),
+        mailbox=mailbox,
         blobs=BlobStore(engine),
         invitations=book,
         clock_ms=now_ms,
     )
     publisher = founding.found(
-        log, keys, configuration, _founding(configuration, keys, people, sites), now_ms
+        log,
+        keys,
+        configuration,
+        _founding(configuration, keys, people, sites),
+        now_ms,
+        MailboxWitnesses(mailbox),
     )
     meeting.stand(publisher)
     signal = HeadSignal(asyncio.get_running_loop())

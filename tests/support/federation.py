@@ -16,6 +16,7 @@ from federation.documents.charter import Charter, PrivacyTerms, StatisticsTerms,
 from federation.documents.membership import Administrator, City, Membership
 from federation.documents.releases import ModelRelease
 from federation.documents.types import Document
+from federation.heads import Witnesses
 from federation.log.bundle import Bundle
 from federation.log.store import LogStore, NewEntry, create_log
 from federation.publication import Publisher
@@ -218,9 +219,11 @@ class Federation(Charters):
         cities: Sequence[str] = DIVISIONS[:4],
         administrators: Sequence[str] = ("admin-a", "admin-b", "admin-c"),
         threshold: int = 2,
+        co_signers: Witnesses | None = None,
         **changes: Any,
     ) -> None:
         super().__init__(Clock())
+        self.co_signers = co_signers
         self.administrators = {name: signing_key(name) for name in administrators}
         self.cities = {division: CityKeys.of(division) for division in cities}
         self.coordinator = signing_key("coordinator")
@@ -263,7 +266,12 @@ class Federation(Charters):
     def open_publisher(self, *former_log_keys: SigningKey) -> Publisher:
         """Return a publisher as a restarted coordinator would open it."""
         return Publisher(
-            self.log, self.log_key, self.pin, self.clock, former_log_keys=former_log_keys
+            self.log,
+            self.log_key,
+            self.pin,
+            self.clock,
+            former_log_keys=former_log_keys,
+            witnesses=self.co_signers,
         )
 
     @property
@@ -313,6 +321,12 @@ class Federation(Charters):
         """Sign and log the next membership."""
         raw = self.by_administrators(self.next_membership(**changes))
         return self.publish(raw).of(Membership)
+
+    def list_witnesses(self, *divisions: str) -> Accepted[Membership]:
+        """Log the next membership with these cities as witnesses (default: all)."""
+        chosen = divisions or self.membership.active_cities
+        quorum = self.membership.quorum_of_witnesses
+        return self.publish_membership(witnesses=tuple(sorted(chosen)), witness_quorum=quorum)
 
     def log_unchecked(self, raw: bytes) -> int:
         """Log any bytes at all, as a hostile coordinator can, and restart on that log."""

@@ -173,6 +173,13 @@ def join(ground: Ground, cities: Sequence[City], *, shown: bool = True) -> None:
         one.finish()
 
 
+def make_witnesses(ground: Ground, *, shown: bool = True) -> None:
+    """Have every city co-sign the log's heads from now on: the nodes must be served for it."""
+    draft = ground.places.drafts / "membership-with-witnesses.envelope"
+    ground.federation("membership", "witnesses", "--out", draft, shown=shown)
+    sign_and_submit(ground, draft, shown=shown)
+
+
 def _key(places: Places, identifier: str) -> Path:
     return places.administrators / f"{identifier}.key"
 

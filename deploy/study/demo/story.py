@@ -104,6 +104,8 @@ class Story:
         self.teller.say(f"the same in {', '.join(city.name for city in CITIES[1:])}")
         self.teller.step("Cities are invited, fingerprints compared, memberships signed")
         founding.join(self.ground, CITIES)
+        self.teller.step("All four become witnesses: no head of the log counts unless three agree")
+        founding.make_witnesses(self.ground)
         self.teller.step("Every node dials out to the coordinator; its wire is recorded both ways")
         founding.serve_nodes(self.ground, CITIES)
         self.teller.say(f"{', '.join(city.name for city in CITIES)} are connected")

@@ -104,9 +104,9 @@ class Request(_message.Message):
     BODY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.int
     message_type: _builtins.str
-    """Flower's message type: query | train | evaluate"""
+    """Flower's message type: query | train | evaluate; or witness"""
     body: _builtins.bytes
-    """envelope"""
+    """envelope; WitnessRequest"""
     def __init__(
         self,
         *,
@@ -131,7 +131,7 @@ class Answer(_message.Message):
     request_id: _builtins.int
     """0 in the first message, which only says hello"""
     body: _builtins.bytes
-    """envelope"""
+    """envelope; WitnessReply"""
     def __init__(
         self,
         *,

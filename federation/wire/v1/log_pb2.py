@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66\x65\x64\x65ration/wire/v1/log.proto\x12\x12\x66\x65\x64\x65ration.wire.v1\"\x8e\x01\n\x06\x42undle\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\x12\n\nleaf_index\x18\x02 \x01(\x04\x12\x12\n\ncheckpoint\x18\x03 \x01(\x0c\x12\x16\n\x0einclusion_path\x18\x04 \x03(\x0c\x12\x18\n\x10\x63onsistency_from\x18\x05 \x01(\x04\x12\x18\n\x10\x63onsistency_path\x18\x06 \x03(\x0c\"&\n\x11\x43heckpointRequest\x12\x11\n\tkept_size\x18\x01 \x01(\x04\"?\n\x0f\x43heckpointReply\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x18\n\x10\x63onsistency_path\x18\x02 \x03(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66\x65\x64\x65ration/wire/v1/log.proto\x12\x12\x66\x65\x64\x65ration.wire.v1\"\x8e\x01\n\x06\x42undle\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\x12\n\nleaf_index\x18\x02 \x01(\x04\x12\x12\n\ncheckpoint\x18\x03 \x01(\x0c\x12\x16\n\x0einclusion_path\x18\x04 \x03(\x0c\x12\x18\n\x10\x63onsistency_from\x18\x05 \x01(\x04\x12\x18\n\x10\x63onsistency_path\x18\x06 \x03(\x0c\"&\n\x11\x43heckpointRequest\x12\x11\n\tkept_size\x18\x01 \x01(\x04\"?\n\x0f\x43heckpointReply\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x18\n\x10\x63onsistency_path\x18\x02 \x03(\x0c\"3\n\x10\x43onsistencyProof\x12\x11\n\tfrom_size\x18\x01 \x01(\x04\x12\x0c\n\x04path\x18\x02 \x03(\x0c\"Z\n\x0eWitnessRequest\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x34\n\x06proofs\x18\x02 \x03(\x0b\x32$.federation.wire.v1.ConsistencyProof\"Y\n\x0cWitnessReply\x12\x13\n\x0b\x63osignature\x18\x01 \x01(\x0c\x12\x13\n\x0bproofs_from\x18\x02 \x03(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,4 +37,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKPOINTREQUEST']._serialized_end=235
   _globals['_CHECKPOINTREPLY']._serialized_start=237
   _globals['_CHECKPOINTREPLY']._serialized_end=300
+  _globals['_CONSISTENCYPROOF']._serialized_start=302
+  _globals['_CONSISTENCYPROOF']._serialized_end=353
+  _globals['_WITNESSREQUEST']._serialized_start=355
+  _globals['_WITNESSREQUEST']._serialized_end=445
+  _globals['_WITNESSREPLY']._serialized_start=447
+  _globals['_WITNESSREPLY']._serialized_end=536
 # @@protoc_insertion_point(module_scope)

@@ -36,11 +36,13 @@ def test_the_commands_are_these() -> None:
         "enrol list",
         "enrol approve",
         "membership show",
+        "membership witnesses",
         "run start",
         "run stop",
         "flower export",
         "audit",
         "log show",
+        "log evidence",
         "serve",
         "doctor",
     }

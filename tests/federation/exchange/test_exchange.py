@@ -112,26 +112,6 @@ def test_a_refusal_arrives_as_the_service_raised_it(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
-def test_a_membership_with_witnesses_is_not_logged_while_nobody_co_signs(tmp_path: Path) -> None:
-    async def scenario(exchange: RunningExchange) -> None:
-        current, size = exchange.publisher.trust.current, exchange.publisher.size
-        cities = current.active_cities
-        change = replace(
-            current,
-            version=current.version + 1,
-            previous_digest=exchange.publisher.trust.current_digest,
-            witnesses=cities,
-            witness_quorum=(len(cities) + current.collusion_bound) // 2 + 1,
-        )
-        async with exchange.client(CITY) as client:
-            with pytest.raises(Refused) as unwitnessed:
-                await client.publish(exchange.signed(change, *exchange.people))
-        assert unwitnessed.value.reason is Reason.NOT_WITNESSED
-        assert exchange.publisher.size == size
-
-    play(tmp_path, scenario)
-
-
 def test_blobs_come_by_their_digest(tmp_path: Path) -> None:
     async def scenario(exchange: RunningExchange) -> None:
         content = bytes(range(256)) * 4000

@@ -344,10 +344,10 @@ def killed_while_logging(
     """Conduct until the coordinator dies between keeping and logging its ``number``-th document."""
     publish, waiting = federation.publisher.publish, iter(range(number, -1, -1))
 
-    def dying(raw: bytes) -> Any:
+    def dying(raw: bytes, patience_s: float) -> Any:
         if next(waiting) == 1:
             raise Killed
-        return publish(raw)
+        return publish(raw, patience_s)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(federation.publisher, "publish", dying)

@@ -31,13 +31,18 @@ from federation.documents.runs import RecordedContribution
 from federation.documents.types import DOCUMENT_OF, TYPE_OF, Document, PayloadType
 from federation.errors import Malformed, Reason
 from federation.log.bundle import Bundle
+from federation.log.witnessing import MOST_PROOFS, WitnessReply, WitnessRequest
 from federation.wire.codec import (
     bundle_from_message,
     bundle_to_message,
     decode_document,
     decode_envelope,
+    decode_witness_reply,
+    decode_witness_request,
     encode_document,
     encode_envelope,
+    encode_witness_reply,
+    encode_witness_request,
 )
 from federation.wire.v1 import documents_pb2, envelope_pb2, log_pb2, rounds_pb2
 
@@ -332,3 +337,49 @@ def test_signatures_keep_their_order() -> None:
         (Signature(b"\x02" * 32, bytes(64)), Signature(bytes(32), bytes(64))),
     )
     assert decode_envelope(encode_envelope(made)).signatures == made.signatures
+
+
+# --- what witnesses are asked and say ---------------------------------------------------------
+
+HASHES = st.lists(st.binary(min_size=32, max_size=32), max_size=4).map(tuple)
+
+
+@given(st.binary(max_size=200), st.dictionaries(st.integers(0, 2**63), HASHES, max_size=8))
+def test_a_witness_request_comes_back_as_it_was(note: bytes, proofs: dict[int, Any]) -> None:
+    request = WitnessRequest(note, proofs)
+    assert decode_witness_request(encode_witness_request(request)) == request
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        WitnessReply(cosignature=b"line\n"),
+        WitnessReply(proofs_from=(1, 2**40)),
+        WitnessReply(reason="log.inconsistent", message="两棵树"),
+    ],
+)
+def test_a_witness_reply_comes_back_as_it_was(reply: WitnessReply) -> None:
+    assert decode_witness_reply(encode_witness_reply(reply)) == reply
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        WitnessReply(),
+        WitnessReply(message="words alone"),
+        WitnessReply(cosignature=b"line\n", reason="log.inconsistent"),
+        WitnessReply(cosignature=b"line\n", proofs_from=(1,)),
+        WitnessReply(proofs_from=tuple(range(1, MOST_PROOFS + 2))),
+    ],
+)
+def test_a_witness_says_one_thing(reply: WitnessReply) -> None:
+    with pytest.raises(Malformed) as raised:
+        decode_witness_reply(encode_witness_reply(reply))
+    assert raised.value.reason is Reason.NOT_DECODABLE
+
+
+def test_more_proofs_than_a_witness_could_need_are_not_read() -> None:
+    proofs = dict.fromkeys(range(MOST_PROOFS + 1), ())
+    with pytest.raises(Malformed) as raised:
+        decode_witness_request(encode_witness_request(WitnessRequest(b"note", proofs)))
+    assert raised.value.reason is Reason.NOT_DECODABLE
