@@ -23,6 +23,8 @@ from federation.rounds.events import RunEvent
 from federation.runner import Runner
 from federation.wire import channel
 from federation.wire.codec import bundle_from_message, bundle_to_message
+from federation.wire.door import Door, send
+from federation.wire.limits import CONTROL, DEFAULTS, MAX_MESSAGE_BYTES, MAX_STREAMS
 from federation.wire.v1 import control_pb2, control_pb2_grpc, log_pb2
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -31,6 +33,7 @@ FindCharter = Callable[[bytes], Accepted[Charter]]
 
 # Events waiting for a slow watcher; beyond it the oldest are dropped, never the run delayed.
 MAX_WAITING_EVENTS = 10_000
+WATCHER_STALLED_S = 60.0  # after which a watcher that takes no events is let go, never the run
 
 
 class ControlService(control_pb2_grpc.ControlServicer):
@@ -59,7 +62,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         run = self._runner.start(charter, hand_over)
         run.add_done_callback(lambda _: hand_over(None))
         while (event := await waiting.get()) is not None:
-            await context.write(control_pb2.RunEvent(**asdict(event)))
+            await send(context, control_pb2.RunEvent(**asdict(event)), WATCHER_STALLED_S)
         run.result()
 
     async def StopRun(
@@ -106,7 +109,7 @@ class ControlClient:
 async def control_client(socket: Path) -> AsyncIterator[ControlClient]:
     """Connect to the control socket of a serving coordinator."""
     options = [
-        ("grpc.max_send_message_length", channel.MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.default_authority", "localhost"),
     ]
     async with grpc.aio.insecure_channel(f"unix:{socket}", options=options) as opened:
@@ -118,9 +121,14 @@ async def start_control(socket: Path, service: ControlService) -> grpc.aio.Serve
 
     Misconfigured when that is not possible.
     """
+    # whoever may open the socket is one caller: the operator
+    door = Door(CONTROL, DEFAULTS, key_of=lambda _: b"operator")
     server = grpc.aio.server(
-        interceptors=[channel.ErrorTranslation(reveal=True)],
-        options=[("grpc.max_receive_message_length", channel.MAX_MESSAGE_BYTES)],
+        interceptors=[channel.ErrorTranslation(reveal=True), door],
+        options=[
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_concurrent_streams", MAX_STREAMS),
+        ],
     )
     control_pb2_grpc.add_ControlServicer_to_server(service, server)
     try:

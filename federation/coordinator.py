@@ -197,8 +197,9 @@ async def serving(coordinator: Coordinator) -> AsyncIterator[ExchangeServer]:
     keeper = HealthKeeper(ready)
     registry = coordinator.timings.registry
     calls = CallMeasures(registry, keeper.stir)
+    configuration = coordinator.configuration
     exchange = await start_server(
-        meeting, signal, coordinator.configuration.listen, credentials, (calls,)
+        meeting, signal, configuration.listen, credentials, configuration.limits, (calls,)
     )
     keeper.announce_to(exchange.set_serving)
 

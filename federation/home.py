@@ -24,6 +24,7 @@ from federation.exchange.database import open_database
 from federation.log.store import create_log
 from federation.rounds.store import open_run_store
 from federation.watch.settings import LogLevel, MetricsAddress
+from federation.wire.limits import DEFAULTS, LimitSettings
 
 # A Unix socket's path has 108 bytes including the closing zero (unix(7), sun_path).
 MAX_SOCKET_PATH = 107
@@ -49,12 +50,17 @@ _Host = Annotated[str, AfterValidator(_checked_host)]
 _Address = Annotated[str, AfterValidator(_checked_address)]
 
 
+def _rows(values: Mapping[str, object]) -> list[str]:
+    return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+
+
 class Configuration(BaseModel):
     """config.toml; unknown keys are refused.
 
     ``address`` is what cities dial, ``listen`` what the port is bound to (both host:port);
     ``hosts`` are the DNS names and IP addresses of its certificate; cities check the first.
     ``metrics``: host:port of the scrape endpoint, none when empty.
+    ``limits``: how much may arrive, and how often.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -66,6 +72,7 @@ class Configuration(BaseModel):
     hosts: Annotated[list[_Host], Field(min_length=1)]
     metrics: MetricsAddress = ""
     log_level: LogLevel = "info"
+    limits: LimitSettings = DEFAULTS
 
     @classmethod
     def checked(cls, values: Mapping[str, object], source: str) -> "Configuration":
@@ -79,12 +86,10 @@ class Configuration(BaseModel):
             raise Misconfigured(Reason.CONFIGURATION, f"{source}: {where}: {said}") from None
 
     def to_toml(self) -> str:
-        """Return the file's text; JSON's strings and lists of strings are TOML's (v1.0.0)."""
-        rows = (
-            f"{key} = {json.dumps(value, ensure_ascii=False)}"
-            for key, value in self.model_dump().items()
-        )
-        return "\n".join(rows) + "\n"
+        """Return the file's text; JSON's strings, numbers and lists of them are TOML's (v1.0.0)."""
+        rows = _rows(self.model_dump(exclude={"limits"}))
+        changed = _rows(self.limits.model_dump(exclude_defaults=True))
+        return "\n".join([*rows, *(["", "[limits]", *changed] if changed else [])]) + "\n"
 
 
 @dataclass(frozen=True, eq=False)
