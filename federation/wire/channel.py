@@ -73,6 +73,7 @@ _COMMON_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.http2.max_pings_without_data", 0),
 )
 
+Trailers = tuple[tuple[str, str], ...]
 Identity = tuple[bytes, bytes]  # private key and certificate chain, PEM
 
 
@@ -224,18 +225,15 @@ class ErrorTranslation(grpc.aio.ServerInterceptor):
         await context.abort(code, details, metadata)
 
 
-Trailers = tuple[tuple[str, str], ...]
-
-
 def to_status(error: Exception, *, reveal: bool) -> tuple[grpc.StatusCode, str, Trailers]:
     """Return status, sentence and trailing metadata of an error."""
     if not isinstance(error, LaborfedError):
         return grpc.StatusCode.INTERNAL, "the service failed; its log says why", ()
     told = reveal or not isinstance(error, LocalError)
     sentence = error.message if told else "the service failed on its side; its log says why"
-    metadata = ((REASON_KEY, error.reason.value), (FAULT_KEY, type(error).__name__))
+    metadata: Trailers = ((REASON_KEY, error.reason.value), (FAULT_KEY, type(error).__name__))
     if isinstance(error, TooMany):
-        metadata += ((RETRY_KEY, str(round(error.retry_after_s * 1000))),)
+        metadata = (*metadata, (RETRY_KEY, str(round(error.retry_after_s * 1000))))
     return error.status, sentence[:MAX_DETAILS], metadata
 
 

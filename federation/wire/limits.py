@@ -107,6 +107,9 @@ class LimitSettings(BaseModel):
     keepalive_s: Annotated[int, Field(ge=1, le=300)] = 12
 
 
+DEFAULTS = LimitSettings()
+
+
 def reply_limits() -> str:
     """Return gRPC's service config that bounds what the coordinator may answer, by method."""
     service = "federation.wire.v1.{}"
