@@ -16,6 +16,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from federation import permissions
 from federation.crypto import certificates
 from federation.crypto.certificates import Authority
 from federation.crypto.keys import SigningKey
@@ -28,6 +29,9 @@ from federation.wire.limits import DEFAULTS, LimitSettings
 
 # A Unix socket's path has 108 bytes including the closing zero (unix(7), sun_path).
 MAX_SOCKET_PATH = 107
+
+KEY_FILES = ("coordinator.pem", "log.pem", "tls-authority.pem")
+SOCKET, LOCK = "control.sock", "lock"
 
 _HOST = re.compile(r"[A-Za-z0-9.:-]{1,64}")  # 64: a certificate's common name, RFC 5280
 
@@ -141,7 +145,7 @@ class Home:
     @property
     def socket(self) -> Path:
         """The operator's control socket; Misconfigured when the path is too long for one."""
-        path = self.path.resolve() / "control.sock"
+        path = self.path.resolve() / SOCKET
         if len(os.fsencode(path)) > MAX_SOCKET_PATH:
             raise Misconfigured(
                 Reason.CONFIGURATION, f"{path} is too long for a socket: use a shorter home folder"
@@ -168,12 +172,27 @@ class Home:
         keys.coordinator.save(self._keys / "coordinator.pem")
         keys.log.save(self._keys / "log.pem")
         certificates.save_tls_key(self._keys / "tls-authority.pem", keys.authority.key)
-        (self._keys / "tls-authority.crt").write_bytes(keys.authority.pem)
-        self.configuration_file.write_text(configuration.to_toml(), encoding="utf-8")
+        _write(self._keys / "tls-authority.crt", keys.authority.pem)
+        _write(self.configuration_file, configuration.to_toml().encode())
         open_database(self.exchange_file).dispose()
         open_run_store(self.runs_file)
         # last, so that a folder with a log is a whole one
         create_log(self.log_file, configuration.log_origin)
+
+    def check_files(self) -> None:
+        """Raise Misconfigured(PERMISSIONS) naming the first file that another account may touch."""
+        databases = (permissions.with_side_files(path) for path in self.databases)
+        permissions.check(
+            private=(
+                self.path,
+                self._keys,
+                *(self._keys / name for name in KEY_FILES),
+                *(path for paths in databases for path in paths),
+                self.path / SOCKET,
+                self.path / LOCK,
+            ),
+            trusted=(self.configuration_file, self._keys / "tls-authority.crt"),
+        )
 
     def configuration(self) -> Configuration:
         """Read config.toml; Misconfigured names the key that is wrong."""
@@ -214,7 +233,7 @@ class Home:
 
         Misconfigured(IN_USE) while another one is; the system frees the lock of a dead process.
         """
-        with hold_lock(self.path / "lock"):
+        with hold_lock(self.path / LOCK):
             yield
 
     def in_use(self) -> bool:
@@ -252,6 +271,12 @@ def hold_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a new file that others may read and, whatever the umask, not change."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
+        file.write(content)
 
 
 def _lock(descriptor: int, path: Path) -> None:

@@ -177,7 +177,7 @@ async def running_exchange(
         clock_ms=now_ms,
     )
     publisher = founding.found(
-        log, keys, configuration, _founding(configuration, keys, people, sites), now_ms
+        log, keys, configuration, founding_envelope(configuration, keys, people, sites), now_ms
     )
     meeting.stand(publisher)
     signal = HeadSignal(asyncio.get_running_loop())
@@ -198,7 +198,7 @@ async def running_exchange(
         engine.dispose()
 
 
-def _founding(
+def founding_envelope(
     configuration: Configuration,
     keys: Keys,
     people: Sequence[SigningKey],

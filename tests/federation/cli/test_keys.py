@@ -17,6 +17,7 @@ def desk(tmp_path: Path) -> Desk:
 
 def new(desk: Desk, *more: object) -> tuple[object, ...]:
     """The arguments that make Li Na's key."""
+    desk.passphrase("li").touch(mode=0o600)
     desk.passphrase("li").write_text("the passphrase of li\n", encoding="utf-8")
     return (
         *("admin", "key", "new", "--id", "li", "--name", "李娜", "--out", desk.key("li")),
