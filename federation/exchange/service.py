@@ -17,7 +17,6 @@ from federation.exchange.enrolment import verify_request
 from federation.exchange.feed import HeadSignal, wake_on
 from federation.exchange.mailbox import Attendance
 from federation.exchange.meeting import Meeting
-from federation.exchange.sharing import Sharing
 from federation.wire.channel import peer_certificate
 from federation.wire.codec import bundle_to_message
 from federation.wire.door import send
@@ -35,7 +34,6 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServicer):
         self._meeting = meeting
         self._signal = signal
         self._stalled_s = stalled_s
-        self._entries = Sharing(meeting.next_entry)
 
     async def Publish(
         self, request: exchange_pb2.PublishRequest, context: Context
@@ -90,7 +88,7 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServicer):
             while True:
                 self._city(context)
                 grown.clear()
-                entry = await self._entries.get(index, kept)
+                entry = await asyncio.to_thread(self._meeting.next_entry, index, kept)
                 if entry is None:
                     await grown.wait()
                     continue

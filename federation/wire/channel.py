@@ -8,7 +8,6 @@ import ipaddress
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NoReturn
 
 import grpc
@@ -161,14 +160,8 @@ def connect(
 def peer_certificate(context: grpc.aio.ServicerContext[Any, Any]) -> x509.Certificate:
     """Return the certificate the caller proved to hold; Untrusted(TLS_IDENTITY) when none."""
     for pem in context.auth_context().get("x509_pem_cert", ()):
-        return _loaded(bytes(pem))
+        return load_certificate(pem)
     raise Untrusted(Reason.TLS_IDENTITY, "the caller showed no certificate")
-
-
-@lru_cache(maxsize=1024)
-def _loaded(pem: bytes) -> x509.Certificate:
-    # each call of a connection shows the same certificate
-    return load_certificate(pem)
 
 
 class ErrorTranslation(grpc.aio.ServerInterceptor):
