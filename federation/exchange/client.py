@@ -14,7 +14,14 @@ from federation.crypto.keys import digest
 from federation.errors import PeerError, Reason, TooMany
 from federation.log.bundle import Bundle
 from federation.publication import ProvenHead
-from federation.wire.channel import UNARY_DEADLINE_S, Endpoint, Identity, connect, translated
+from federation.wire.channel import (
+    ATTENDING,
+    UNARY_DEADLINE_S,
+    Endpoint,
+    Identity,
+    connect,
+    translated,
+)
 from federation.wire.codec import bundle_from_message
 from federation.wire.limits import REQUESTS_HANDLED_AT_ONCE
 from federation.wire.v1 import exchange_pb2, exchange_pb2_grpc, log_pb2
@@ -142,8 +149,9 @@ class ExchangeClient:
 
         with translated():
             await call.write(exchange_pb2.Answer(request_id=0))
-            await call.initial_metadata()
-            attending()
+            # a refused call has initial metadata too, but not these
+            if ATTENDING in tuple(await call.initial_metadata()):
+                attending()
             await room.acquire()
             async for request in call:
                 task = group.create_task(answer(request))

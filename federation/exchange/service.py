@@ -17,7 +17,7 @@ from federation.exchange.enrolment import verify_request
 from federation.exchange.feed import HeadSignal, wake_on
 from federation.exchange.mailbox import Attendance
 from federation.exchange.meeting import Meeting
-from federation.wire.channel import peer_certificate
+from federation.wire.channel import ATTENDING, peer_certificate
 from federation.wire.codec import bundle_to_message
 from federation.wire.door import send
 from federation.wire.limits import MAX_STRAY_ANSWERS
@@ -110,7 +110,7 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServicer):
         reader = asyncio.create_task(self._take_answers(requests, city.division))
         reader.add_done_callback(lambda _: stirred.set())
         try:
-            await context.send_initial_metadata(())
+            await context.send_initial_metadata((ATTENDING,))
             with self._signal.listening(stirred):
                 await self._hand_out(attendance, stirred, reader, context)
         finally:

@@ -47,6 +47,7 @@ RECONNECT_MS = (200, 5_000)
 REASON_KEY = "laborfed-reason"
 FAULT_KEY = "laborfed-fault"
 RETRY_KEY = "laborfed-retry-after-ms"
+ATTENDING = ("laborfed-attending", "1")  # initial metadata of a stream that was let in
 
 FAULTS: dict[str, type[LaborfedError]] = {
     cls.__name__: cls
@@ -76,12 +77,21 @@ Trailers = tuple[tuple[str, str], ...]
 Identity = tuple[bytes, bytes]  # private key and certificate chain, PEM
 
 
+def _keepalive(silence_ms: int, answer_ms: int) -> tuple[tuple[str, int], ...]:
+    """Ask after so much silence for a sign of life, and give up when none comes in time."""
+    return (
+        ("grpc.keepalive_time_ms", silence_ms),
+        ("grpc.keepalive_timeout_ms", answer_ms),
+        # gRPC waits a minute for the answer to its ping, whatever the keepalive's own bound says
+        ("grpc.http2.ping_timeout_ms", answer_ms),
+    )
+
+
 def server_options(settings: LimitSettings) -> list[tuple[str, int]]:
     """Return the coordinator's channel arguments."""
     return [
         *_COMMON_OPTIONS,
-        ("grpc.keepalive_time_ms", settings.keepalive_s * 1000),
-        ("grpc.keepalive_timeout_ms", settings.keepalive_s * 1000),
+        *_keepalive(settings.keepalive_s * 1000, settings.keepalive_s * 1000),
         ("grpc.max_concurrent_streams", MAX_STREAMS),
         ("grpc.max_allowed_incoming_connections", settings.connections),
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_S * 1000),
@@ -139,8 +149,7 @@ def connect(
     credentials = grpc.ssl_channel_credentials(endpoint.authority, key, chain)
     options: list[tuple[str, Any]] = [
         *_COMMON_OPTIONS,
-        ("grpc.keepalive_time_ms", KEEPALIVE_MS),
-        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        *_keepalive(KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS),
         # replies are bounded by method, before they are put together
         ("grpc.service_config", reply_limits()),
         ("grpc.ssl_target_name_override", endpoint.server_name),
