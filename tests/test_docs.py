@@ -121,6 +121,15 @@ def test_the_table_of_limits_is_the_programs() -> None:
     assert rows(TEXTS["docs/operating.md"], 6) - {(*head, "In a burst")} == told
 
 
+def test_the_most_that_a_caller_makes_the_coordinator_hold_is_the_programs() -> None:
+    bound = sum(
+        one.at_once * (one.request_bytes + one.reply_bytes) for one in (*EXCHANGE.values(), OTHERS)
+    )
+    told = re.search(r"hold at most (\d+) MiB", TEXTS["docs/operating.md"])
+    assert told is not None
+    assert int(told[1]) - 1 < bound / MIB <= int(told[1])
+
+
 def test_the_table_of_settings_is_the_programs() -> None:
     shown = {
         tuple(cell.strip("`") for cell in row[:4])

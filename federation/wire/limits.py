@@ -21,8 +21,8 @@ MAX_STREAMS = 16  # calls of one connection at once; a city needs two, and a few
 HANDSHAKE_S = 10  # to finish TLS; gRPC's own two minutes let strangers hold connections
 IDLE_S = 600  # a connection without any call is closed; a city's never is without
 READ_S = 20.0  # in which a request must have arrived whole
-REFUSED_HELD_S = 0.25  # a refusal for pace is told this late, so that a flood has to wait for it
-MAX_HELD = 128  # refusals of one caller that are held at once; further ones are told at once
+REFUSED_HELD_S = 0.5  # a refusal for pace is told this late, so that a flood has to wait for it
+MAX_HELD = 512  # refusals of one caller that are held at once; further ones are told at once
 MAX_WAITING = 32  # calls of one caller that wait for their turn; further ones are refused
 MAX_CALLERS = 4096  # TLS keys that paces are kept for; a federation has at most 512 cities
 MAX_RETRY_AFTER_S = 60.0  # the longest pause that a refused caller asks of itself
@@ -56,14 +56,14 @@ EXCHANGE: Mapping[str, MethodLimits] = {
         MIB, 2 * MIB, 2, Rate(10, 50), "a membership of 512 cities has a quarter of a MiB"
     ),
     "Follow": MethodLimits(
-        KIB, MAX_MESSAGE_BYTES, 4, Rate(1, 20), "one, and those of connections not yet given up"
+        KIB, MAX_MESSAGE_BYTES, 3, Rate(1, 20), "one, and those of connections not yet given up"
     ),
     "GetCheckpoint": MethodLimits(KIB, 512 * KIB, 4, Rate(20, 100), "small and quickly answered"),
     "GetBlob": MethodLimits(
         KIB, MAX_MESSAGE_BYTES, 2, Rate(50, 200), "a city that returns reads a sum for each round"
     ),
     "Attend": MethodLimits(
-        MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES, 4, Rate(1, 20), "one; the mailbox refuses a second"
+        MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES, 2, Rate(1, 20), "one; the mailbox refuses a second"
     ),
     "Renew": MethodLimits(
         16 * KIB, 64 * KIB, 1, Rate(0.1, 10), "once in half a certificate's life"
