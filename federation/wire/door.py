@@ -40,7 +40,6 @@ KeyOf = Callable[[Context], bytes]
 CityOf = Callable[[bytes], str | None]
 
 TOLD_AGAIN_S = 60.0  # between two warnings about one caller: a flood must not fill the log
-_FAULTS = (Malformed, Untrusted, TooLarge)
 
 
 def key_of_peer(context: Context) -> bytes:
@@ -106,7 +105,7 @@ class Door(grpc.aio.ServerInterceptor):
                 await serve(requests, context)
             except LaborfedError as error:
                 self.refused[method, error.reason.value] += 1
-                if isinstance(error, _FAULTS):
+                if counts_against(error):
                     caller.faults.take(_now_s())
                 raise
             finally:
@@ -135,6 +134,13 @@ async def _hold(caller: Caller) -> None:
             await asyncio.sleep(REFUSED_HELD_S)
         finally:
             caller.held -= 1
+
+
+def counts_against(error: LaborfedError) -> bool:
+    """Whether nobody gets such a refusal again and again who means well: forgeries and guesses."""
+    return (
+        isinstance(error, Malformed | Untrusted | TooLarge) or error.reason is Reason.BAD_INVITATION
+    )
 
 
 async def send(context: Context, message: Any, stalled_s: float) -> None:
