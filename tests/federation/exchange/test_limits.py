@@ -74,6 +74,23 @@ async def refusal(call: Awaitable[object]) -> LaborfedError:
     return refused.value
 
 
+async def until_turned_away(
+    call: Callable[[], Awaitable[object]], *, twice: bool = False
+) -> list[LaborfedError]:
+    """Call until the door says no; return what was refused behind it, no more than may be."""
+    looked_at: list[LaborfedError] = []
+    loop, turned_away = asyncio.get_running_loop(), 0
+    begun = loop.time()
+    while turned_away < (2 if twice else 1):
+        error = await refusal(call())
+        if error.reason is Reason.RATE_LIMITED:
+            turned_away += 1
+        else:
+            looked_at.append(error)
+    assert len(looked_at) <= FAULTS.burst + FAULTS.per_s * (loop.time() - begun) + 1
+    return looked_at
+
+
 # sizes
 
 
@@ -145,17 +162,14 @@ def test_what_counts_against_a_caller(error: LaborfedError, counts: bool) -> Non
 
 def test_a_city_that_forges_is_let_in_no_more_and_others_are_served(tmp_path: Path) -> None:
     async def scenario(exchange: RunningExchange) -> None:
-        reasons: list[Reason] = []
         async with raw(exchange) as channel, exchange.client(OTHER) as honest:
             publish = exchange_pb2_grpc.ExchangeStub(channel).Publish
             with structlog.testing.capture_logs() as events:
-                for number in range(FAULTS.burst + 5):
-                    request = exchange_pb2.PublishRequest(envelope=b"forged %d" % number)
-                    reasons.append((await refusal(publish(request))).reason)
+                looked_at = await until_turned_away(
+                    lambda: publish(exchange_pb2.PublishRequest(envelope=b"forged")), twice=True
+                )
             await honest.checkpoint(0)
-        forged, limited = reasons[: FAULTS.burst], reasons[FAULTS.burst + 3 :]
-        assert set(forged) == {Reason.NOT_DECODABLE}
-        assert set(limited) == {Reason.RATE_LIMITED}
+        assert {one.reason for one in looked_at} == {Reason.NOT_DECODABLE}
         warned = [event for event in events if event["event"] == "caller_limited"]
         assert [(event["city"], event["reason"]) for event in warned] == [
             (CITY, Reason.RATE_LIMITED)
@@ -170,11 +184,8 @@ def test_a_key_of_nobody_that_knocks_on_is_turned_away_at_the_door(tmp_path: Pat
         stranger = Site(CITY).identity(exchange.keys.authority)
         async with connect(exchange.endpoint, stranger) as channel:
             look = exchange_pb2_grpc.ExchangeStub(channel).GetCheckpoint
-            errors = [
-                await refusal(look(log_pb2.CheckpointRequest())) for _ in range(FAULTS.burst + 4)
-            ]
-        assert type(errors[0]) is Untrusted
-        assert type(errors[-1]) is TooMany
+            looked_at = await until_turned_away(lambda: look(log_pb2.CheckpointRequest()))
+        assert {type(one) for one in looked_at} == {Untrusted}
 
     play(tmp_path, scenario)
 
@@ -184,13 +195,10 @@ def test_guesses_of_an_invitations_code_come_to_an_end(tmp_path: Path) -> None:
         invited, site = exchange.invitation("330100"), Site("330100")
         async with connect(invited.endpoint, invited.identity) as channel:
             enrol = exchange_pb2_grpc.EnrolmentStub(channel).Enrol
-            reasons = []
-            for number in range(EXCHANGE["Enrol"].rate.burst + 3):
-                guess = replace(invited, code=f"{number:032d}")
-                request = build_request(guess, site.signing, site.sealing.public, site.tls)
-                reasons.append((await refusal(enrol(request))).reason)
-        assert reasons[0] is Reason.BAD_INVITATION
-        assert Reason.RATE_LIMITED in reasons
+            guess = replace(invited, code=32 * "a")
+            request = build_request(guess, site.signing, site.sealing.public, site.tls)
+            looked_at = await until_turned_away(lambda: enrol(request))
+        assert {one.reason for one in looked_at} == {Reason.BAD_INVITATION}
 
     play(tmp_path, scenario)
 
