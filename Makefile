@@ -8,7 +8,7 @@ lock_of = $(shell cat locks/$(1).txt pyproject.toml | sha256sum | cut -c1-16)
 RUNTIME := .venv/.runtime-$(call lock_of,runtime)
 DEVELOPMENT := .venv/.development-$(call lock_of,development)
 
-.PHONY: help demo test bench check fix attacks mutants protos vectors lock clean
+.PHONY: help demo test soak bench check fix attacks mutants protos vectors lock clean
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -17,6 +17,9 @@ demo: $(RUNTIME) ## coordinator and four cities on this machine; ONCE=1 stops wh
 
 test: $(DEVELOPMENT) ## every test, journeys with real processes included
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: $(DEVELOPMENT) ## the long counts in whole, of which make test runs slices
+	$(BIN)/python -m pytest -m soak -s $(ARGS)
 
 bench: $(DEVELOPMENT) ## measure rounds beside NVFLARE and Flower, and rates; writes docs/benchmarks.md
 	PYTHONPATH=tests:. $(BIN)/python -m benchmarks $(ARGS)

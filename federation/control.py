@@ -22,6 +22,8 @@ from federation.rounds.events import RunEvent
 from federation.runner import Runner
 from federation.wire import channel
 from federation.wire.codec import bundle_from_message, bundle_to_message
+from federation.wire.door import Door, send
+from federation.wire.limits import CONTROL, DEFAULTS
 from federation.wire.local import LocalSocket, local_channel, local_server, start_local
 from federation.wire.v1 import control_pb2, control_pb2_grpc, log_pb2
 
@@ -31,6 +33,7 @@ FindCharter = Callable[[bytes], Accepted[Charter]]
 
 # Events waiting for a slow watcher; beyond it the oldest are dropped, never the run delayed.
 MAX_WAITING_EVENTS = 10_000
+WATCHER_STALLED_S = 60.0  # after which a watcher that takes no events is let go, never the run
 
 
 class ControlService(control_pb2_grpc.ControlServicer):
@@ -59,7 +62,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         run = self._runner.start(charter, hand_over)
         run.add_done_callback(lambda _: hand_over(None))
         while (event := await waiting.get()) is not None:
-            await context.write(event_to_message(event))
+            await send(context, event_to_message(event), WATCHER_STALLED_S)
         run.result()
 
     async def StopRun(
@@ -109,7 +112,9 @@ async def start_control(socket: Path, service: ControlService) -> grpc.aio.Serve
 
     Misconfigured when that is not possible.
     """
-    server = local_server(reveal=True)
+    # whoever may open the socket is one caller: the operator
+    door = Door(CONTROL, DEFAULTS, key_of=lambda _: b"operator")
+    server = local_server(door, reveal=True)
     control_pb2_grpc.add_ControlServicer_to_server(service, server)
     await start_local(server, LocalSocket(socket))
     return server

@@ -41,6 +41,7 @@ from federation.heads import Witnesses
 from federation.home import Configuration, Home, Keys
 from federation.log.bundle import Bundle
 from federation.log.store import LogStore
+from federation.process import room_for_files
 from federation.publication import Publisher
 from federation.rounds.conductor import Conductor
 from federation.rounds.desk import Carrier, Desk
@@ -62,9 +63,12 @@ from federation.watch.listener import listening
 from federation.watch.measures import StateCollector
 from federation.watch.readiness import Readiness
 from federation.wire.channel import Identity, server_credentials
+from federation.wire.limits import LimitSettings
 from federation.wire.local import LocalSocket
 
 PATIENCE_S = 10.0  # witnesses that were cut off come back in it, or an operator is told
+# Files a serving coordinator has open besides connections: databases, pipes, libraries.
+OWN_FILES = 256
 GRACE_S = 3.0  # calls in flight may end within it when the coordinator stops
 
 
@@ -178,8 +182,10 @@ class Coordinator:
 def open_coordinator(home: Home) -> Iterator[Coordinator]:
     """Open a home alone: Misconfigured(IN_USE) while another process has it.
 
-    Misconfigured(LOG_MISSING) when there is no log: one is begun by ``init`` only.
+    Misconfigured(LOG_MISSING) when there is no log: one is begun by ``init`` only;
+    Misconfigured(PERMISSIONS) when another account may touch a file of the home.
     """
+    home.check_files()
     with home.exclusive():
         configuration, keys = home.configuration(), home.keys()
         timings = Timings()
@@ -211,6 +217,7 @@ def reading(home: Home) -> Iterator[Publisher]:
 
     Refused(NO_MEMBERSHIP) before the federation is founded.
     """
+    home.check_files()
     log = LogStore(home.log_file)
     try:
         publisher = founding.open_publisher(log, home.keys(), now_ms)
@@ -219,6 +226,15 @@ def reading(home: Home) -> Iterator[Publisher]:
         yield publisher
     finally:
         log.close()
+
+
+def _affordable(limits: LimitSettings) -> LimitSettings:
+    """The limits, with no more connections than leave files for the log."""
+    room = room_for_files(limits.connections + OWN_FILES) - OWN_FILES
+    if room >= limits.connections:
+        return limits
+    structlog.get_logger().warning("fewer_connections", condition="open_files")
+    return limits.model_copy(update={"connections": max(room, 1)})
 
 
 @asynccontextmanager
@@ -238,8 +254,14 @@ async def serving(
     keeper = HealthKeeper(ready)
     registry = coordinator.timings.registry
     calls = CallMeasures(registry, keeper.stir)
+    configuration = coordinator.configuration
     exchange = await start_server(
-        meeting, signal, coordinator.configuration.listen, credentials, (calls,)
+        meeting,
+        signal,
+        configuration.listen,
+        credentials,
+        _affordable(configuration.limits),
+        (calls,),
     )
     keeper.announce_to(exchange.set_serving)
 

@@ -9,7 +9,8 @@ the network is the reason and the sentence; the gRPC status is derived here and 
     │   ├── Untrusted          signer, signature, proof or TLS identity is not good enough
     │   ├── Stale              expired, not yet valid, replayed or rolled back
     │   ├── Refused            well-formed and genuine, but policy, budget or charter forbids it
-    │   └── TooLarge           over a size, rate or count limit
+    │   ├── TooLarge           over a size limit
+    │   └── TooMany            over a rate or count limit, for now
     ├── PeerError              the other side is unreachable, late or broke the protocol
     └── LocalError             this side is at fault
         ├── Misconfigured      configuration, files or command line
@@ -63,6 +64,8 @@ class Reason(StrEnum):
     # transport
     TLS_IDENTITY = "tls.identity_mismatch"
     ALREADY_ATTENDING = "exchange.already_attending"
+    RATE_LIMITED = "exchange.rate_limited"
+    STALLED = "exchange.stalled_reader"
     NOT_FOUND = "exchange.not_found"
     UNREACHABLE = "exchange.unreachable"
     DEADLINE = "exchange.deadline"
@@ -147,9 +150,19 @@ class Refused(CallerError):
 
 
 class TooLarge(CallerError):
-    """Over a size, rate or count limit."""
+    """Over a size limit."""
 
     status = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class TooMany(CallerError):
+    """Over a rate or count limit; in ``retry_after_s`` seconds it may be asked again."""
+
+    status = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    def __init__(self, reason: Reason, message: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(reason, message)
+        self.retry_after_s = retry_after_s
 
 
 class PeerError(LaborfedError):

@@ -16,6 +16,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from federation import permissions
 from federation.crypto import certificates
 from federation.crypto.certificates import Authority
 from federation.crypto.keys import SigningKey
@@ -24,7 +25,11 @@ from federation.exchange.database import open_database
 from federation.log.store import create_log
 from federation.rounds.store import open_run_store
 from federation.watch.settings import LogLevel, MetricsAddress
+from federation.wire.limits import DEFAULTS, LimitSettings
 from federation.wire.local import socket_path
+
+KEY_FILES = ("coordinator.pem", "log.pem", "tls-authority.pem")
+SOCKET, LOCK = "control.sock", "lock"
 
 _HOST = re.compile(r"[A-Za-z0-9.:-]{1,64}")  # 64: a certificate's common name, RFC 5280
 
@@ -47,12 +52,17 @@ _Host = Annotated[str, AfterValidator(_checked_host)]
 _Address = Annotated[str, AfterValidator(_checked_address)]
 
 
+def _rows(values: Mapping[str, object]) -> list[str]:
+    return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+
+
 class Configuration(BaseModel):
     """config.toml; unknown keys are refused.
 
     ``address`` is what cities dial, ``listen`` what the port is bound to (both host:port);
     ``hosts`` are the DNS names and IP addresses of its certificate; cities check the first.
     ``metrics``: host:port of the scrape endpoint, none when empty.
+    ``limits``: how much may arrive, and how often.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -64,6 +74,7 @@ class Configuration(BaseModel):
     hosts: Annotated[list[_Host], Field(min_length=1)]
     metrics: MetricsAddress = ""
     log_level: LogLevel = "info"
+    limits: LimitSettings = DEFAULTS
 
     @classmethod
     def checked(cls, values: Mapping[str, object], source: str) -> "Configuration":
@@ -77,12 +88,10 @@ class Configuration(BaseModel):
             raise Misconfigured(Reason.CONFIGURATION, f"{source}: {where}: {said}") from None
 
     def to_toml(self) -> str:
-        """Return the file's text; JSON's strings and lists of strings are TOML's (v1.0.0)."""
-        rows = (
-            f"{key} = {json.dumps(value, ensure_ascii=False)}"
-            for key, value in self.model_dump().items()
-        )
-        return "\n".join(rows) + "\n"
+        """Return the file's text; JSON's strings, numbers and lists of them are TOML's (v1.0.0)."""
+        rows = _rows(self.model_dump(exclude={"limits"}))
+        changed = _rows(self.limits.model_dump(exclude_defaults=True))
+        return "\n".join([*rows, *(["", "[limits]", *changed] if changed else [])]) + "\n"
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +143,7 @@ class Home:
     @property
     def socket(self) -> Path:
         """The operator's control socket; Misconfigured when the path is too long for one."""
-        return socket_path(self.path / "control.sock")
+        return socket_path(self.path / SOCKET)
 
     @property
     def _keys(self) -> Path:
@@ -156,12 +165,27 @@ class Home:
         keys.coordinator.save(self._keys / "coordinator.pem")
         keys.log.save(self._keys / "log.pem")
         certificates.save_tls_key(self._keys / "tls-authority.pem", keys.authority.key)
-        (self._keys / "tls-authority.crt").write_bytes(keys.authority.pem)
-        self.configuration_file.write_text(configuration.to_toml(), encoding="utf-8")
+        _write(self._keys / "tls-authority.crt", keys.authority.pem)
+        _write(self.configuration_file, configuration.to_toml().encode())
         open_database(self.exchange_file).dispose()
         open_run_store(self.runs_file)
         # last, so that a folder with a log is a whole one
         create_log(self.log_file, configuration.log_origin)
+
+    def check_files(self) -> None:
+        """Raise Misconfigured(PERMISSIONS) naming the first file that another account may touch."""
+        databases = (permissions.with_side_files(path) for path in self.databases)
+        permissions.check(
+            private=(
+                self.path,
+                self._keys,
+                *(self._keys / name for name in KEY_FILES),
+                *(path for paths in databases for path in paths),
+                self.path / SOCKET,
+                self.path / LOCK,
+            ),
+            trusted=(self.configuration_file, self._keys / "tls-authority.crt"),
+        )
 
     def configuration(self) -> Configuration:
         """Read config.toml; Misconfigured names the key that is wrong."""
@@ -202,7 +226,7 @@ class Home:
 
         Misconfigured(IN_USE) while another one is; the system frees the lock of a dead process.
         """
-        with hold_lock(self.path / "lock"):
+        with hold_lock(self.path / LOCK):
             yield
 
     def in_use(self) -> bool:
@@ -240,6 +264,12 @@ def hold_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a new file that others may read and, whatever the umask, not change."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
+        file.write(content)
 
 
 def _lock(descriptor: int, path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from federation import permissions
 from federation.crypto import certificates
 from federation.crypto.keys import SealingKey, SigningKey
 from federation.documents.membership import City
@@ -27,12 +28,13 @@ from node.config import NodeConfig
 from node.policy import Policy
 from node.policyfile import policy_text
 from node.privacy.pseudonyms import create_master, read_master
-from node.store.engine import open_store, refuse_open_to_others
+from node.store.engine import open_store
 from node.store.migrations import migrate
 
 ASSOCIATION = "federation.json"
 CERTIFICATE = "certificate.pem"
 LOCK = "lock"
+KEY_FILES = ("signing.pem", "sealing.pem", "tls.pem", "records.key", "holdout.key")
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,27 @@ class Home:
         """The file the serving process locks."""
         return self.path / LOCK
 
+    def check_files(self) -> None:
+        """Raise Misconfigured(PERMISSIONS) naming the first file that another account may touch."""
+        keys = self.config.locate(self.path, "keys")
+        permissions.check(
+            private=(
+                self.path,
+                keys,
+                *(keys / name for name in KEY_FILES),
+                self.database.parent,
+                *permissions.with_side_files(self.database),
+                self.config.locate(self.path, "imports"),
+                self.lock,
+            ),
+            trusted=(
+                self.path / config.FILE,
+                self.policy,
+                self.path / ASSOCIATION,
+                self.path / CERTIFICATE,
+            ),
+        )
+
     def identity(self) -> Identity:
         """Read the keys. Raises Misconfigured naming the file that is missing or open to others."""
         keys = self.config.locate(self.path, "keys")
@@ -214,8 +237,10 @@ def open_home(path: Path) -> Home:
         raise Misconfigured(
             Reason.CONFIGURATION, f"{path} is no node's home: labor-node init makes one"
         )
-    refuse_open_to_others(path)
-    return Home(path, config.load_config(path))
+    permissions.check((path,), (path / config.FILE,))
+    home = Home(path, config.load_config(path))
+    home.check_files()
+    return home
 
 
 def replace_file(path: Path, content: bytes) -> None:

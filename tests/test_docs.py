@@ -10,7 +10,19 @@ import typer
 
 from federation.acceptance.table import ROWS, STEPS, steps_of
 from federation.cli import app as federation_app
+from federation.coordinator import OWN_FILES
 from federation.rounds.stages import NEXT
+from federation.wire.limits import (
+    EXCHANGE,
+    FAULTS,
+    HANDSHAKE_S,
+    KIB,
+    MIB,
+    OTHERS,
+    READ_S,
+    REQUESTS_HANDLED_AT_ONCE,
+    LimitSettings,
+)
 from node.cli import app as node_app
 
 ROOT = Path(__file__).parent.parent
@@ -92,3 +104,54 @@ def test_every_file_the_readme_names_exists() -> None:
     named |= set(re.findall(r"\]\(([\w./]+\.md|NOTICE)\)", TEXTS["README.md"]))
     assert len(named) > 8
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def size(count: int) -> str:
+    return f"{count // MIB} MiB" if count >= MIB else f"{count // KIB} KiB"
+
+
+def test_the_table_of_limits_is_the_programs() -> None:
+    told = {
+        (
+            *(method, size(one.request_bytes), size(one.reply_bytes), str(one.at_once)),
+            *(f"{one.rate.per_s:g}", str(one.rate.burst)),
+        )
+        for method, one in {**EXCHANGE, "others": OTHERS}.items()
+    }
+    head = ("Method", "Largest request", "Largest answer", "At once", "Calls a second")
+    assert rows(TEXTS["docs/operating.md"], 6) - {(*head, "In a burst")} == told
+
+
+def test_the_most_that_a_caller_makes_the_coordinator_hold_is_the_programs() -> None:
+    bound = sum(
+        one.at_once * (one.request_bytes + one.reply_bytes) for one in (*EXCHANGE.values(), OTHERS)
+    )
+    told = re.search(r"hold at most (\d+) MiB", TEXTS["docs/operating.md"])
+    assert told is not None
+    assert int(told[1]) - 1 < bound / MIB <= int(told[1])
+
+
+def test_the_table_of_settings_is_the_programs() -> None:
+    shown = {
+        tuple(cell.strip("`") for cell in row[:4])
+        for row in rows(TEXTS["docs/operating.md"], 5)
+        if row[0] != "Setting"
+    }
+    properties = LimitSettings.model_json_schema()["properties"]
+    told = {
+        (name, *(f"{one[key]:g}" for key in ("minimum", "maximum")), str(one["default"]))
+        for name, one in properties.items()
+    }
+    assert shown == told
+
+
+def test_the_bounds_told_in_words_are_the_programs() -> None:
+    text = " ".join(TEXTS["docs/operating.md"].split())
+    assert (FAULTS.burst, 1 / FAULTS.per_s) == (30, 2)
+    assert "Thirty calls that were refused" in text
+    assert "let through every two seconds" in text
+    assert f"handshake must be over in {HANDSHAKE_S} seconds" in text
+    assert f"must have arrived in {READ_S:g}" in text
+    assert REQUESTS_HANDLED_AT_ONCE == 4
+    assert "handles four requests at a time" in text
+    assert f"and {OWN_FILES} more" in text

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from deploy.study.capture import Recorder, recording_interceptors
 from federation.errors import LaborfedError
+from federation.process import keep_secrets_in
 from federation.terminal import complain, say
 from federation.watch import eventlog
 from node.app import Node, attend, open_node
@@ -37,6 +38,7 @@ async def _until_signalled(node: Node, recorder: Recorder) -> None:
 
 
 if __name__ == "__main__":
+    keep_secrets_in()
     try:
         serve(Path(sys.argv[1]), Path(sys.argv[2]))
     except LaborfedError as error:

@@ -20,6 +20,7 @@ from federation.cli import (
     submitting,
 )
 from federation.cli.common import Commands
+from federation.process import keep_secrets_in
 
 app = typer.Typer(
     help="Found, run and audit a federation of cities' labor-information nodes.",
@@ -46,4 +47,5 @@ app.command()(examining.doctor)
 
 def main() -> None:
     """Run the command line."""
+    keep_secrets_in()
     app()

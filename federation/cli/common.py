@@ -11,6 +11,7 @@ import typer
 from federation.crypto.envelope import Envelope, replay_identity
 from federation.errors import Misconfigured, Reason
 from federation.founding import PublicKeyFile
+from federation.permissions import require_private
 from federation.terminal import (
     Commands,
     complaints,
@@ -60,9 +61,12 @@ PassphraseFile = Annotated[
 def ask_passphrase(file: Path | None, question: str, *, twice: bool = False) -> bytes:
     """Return the passphrase: a file's first line, or asked for without an echo.
 
-    Never from arguments or environment, where other processes could read it.
+    Never from arguments or environment, where other processes could read it. ``/dev/fd/3`` is a
+    file too: a passphrase from a password manager need not touch the disk. Misconfigured
+    (PERMISSIONS) when another account may read the file.
     """
     if file is not None:
+        require_private(file)
         lines = read_file(file).splitlines()
         return lines[0] if lines else b""
     answer: str = typer.prompt(question, hide_input=True, confirmation_prompt=twice)

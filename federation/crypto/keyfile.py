@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from federation.errors import Misconfigured, Reason
+from federation.permissions import require_private_open
 
 # PKCS#8 encryption here stretches a passphrase only 2,048 times (PBKDF2, RFC 8018 §5.2), so the
 # passphrase's own length has to carry it.
@@ -43,8 +44,8 @@ def write(path: Path, private: PrivateKey, passphrase: bytes | None) -> None:
 def read(path: Path, passphrase: bytes | None) -> object:
     """Return the private key in ``path``, of whatever kind.
 
-    Misconfigured(PERMISSIONS) when group or others may touch the file, Misconfigured(CONFIGURATION)
-    when it is missing, no private key, or the passphrase is wrong, missing or superfluous.
+    Misconfigured(PERMISSIONS) when others may touch the file, Misconfigured(CONFIGURATION) when it
+    is missing, no private key, or the passphrase is wrong, missing or superfluous.
     """
     try:
         return serialization.load_pem_private_key(_read_private(path), passphrase)
@@ -93,13 +94,7 @@ def _write_new(path: Path, data: bytes) -> None:
 def _read_private(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            # the open file is asked, not the path: nobody can swap it in between
-            mode = os.fstat(file.fileno()).st_mode & 0o777
-            if mode & 0o077:
-                raise Misconfigured(
-                    Reason.PERMISSIONS,
-                    f"{path} has mode {mode:04o}: a private key must be closed to group and others",
-                )
+            require_private_open(path, file.fileno())
             return file.read()
     except OSError as error:
         raise Misconfigured(

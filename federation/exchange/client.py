@@ -6,15 +6,16 @@ acceptance, and reconnecting is the caller's business.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import grpc
 
 from federation.crypto.keys import digest
-from federation.errors import PeerError, Reason
+from federation.errors import PeerError, Reason, TooMany
 from federation.log.bundle import Bundle
 from federation.publication import ProvenHead
 from federation.wire.channel import (
-    ATTENDING_KEY,
+    ATTENDING,
     UNARY_DEADLINE_S,
     Endpoint,
     Identity,
@@ -22,15 +23,18 @@ from federation.wire.channel import (
     translated,
 )
 from federation.wire.codec import bundle_from_message
+from federation.wire.limits import REQUESTS_HANDLED_AT_ONCE
 from federation.wire.v1 import exchange_pb2, exchange_pb2_grpc, log_pb2
 
 Handler = Callable[[str, bytes], Awaitable[bytes]]
+Reply = TypeVar("Reply")
 
 
 class ExchangeClient:
     """One channel to the coordinator. Every method raises the error its service raised there.
 
-    PeerError(UNREACHABLE | DEADLINE) when there is no answer. Belongs to one event loop.
+    PeerError(UNREACHABLE | DEADLINE) when there is no answer. A call that came too often is made
+    again when its refusal allows, within its deadline. Belongs to one event loop.
     """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
@@ -62,14 +66,12 @@ class ExchangeClient:
     async def publish(self, envelope: bytes) -> Bundle:
         """Have an envelope logged; return it with its proof."""
         request = exchange_pb2.PublishRequest(envelope=envelope)
-        with translated():
-            return bundle_from_message(await self._stub.Publish(request, timeout=UNARY_DEADLINE_S))
+        return bundle_from_message(await _paced(self._stub.Publish, request))
 
     async def checkpoint(self, kept_size: int) -> ProvenHead:
         """Return the log's present head, proved to extend the tree of ``kept_size`` leaves."""
         request = log_pb2.CheckpointRequest(kept_size=kept_size)
-        with translated():
-            reply = await self._stub.GetCheckpoint(request, timeout=UNARY_DEADLINE_S)
+        reply = await _paced(self._stub.GetCheckpoint, request)
         return ProvenHead(
             checkpoint=reply.checkpoint, consistency_path=tuple(reply.consistency_path)
         )
@@ -77,8 +79,7 @@ class ExchangeClient:
     async def blob(self, wanted: bytes) -> bytes:
         """Return the public bytes with this SHA-256; PeerError(PROTOCOL) when others came."""
         request = exchange_pb2.BlobRequest(digest=wanted)
-        with translated():
-            reply = await self._stub.GetBlob(request, timeout=UNARY_DEADLINE_S)
+        reply = await _paced(self._stub.GetBlob, request)
         if digest(reply.content) != wanted:
             raise PeerError(Reason.PROTOCOL, f"blob {wanted.hex()[:16]}… came with other bytes")
         return reply.content
@@ -86,8 +87,7 @@ class ExchangeClient:
     async def renew(self, certificate_request: bytes) -> bytes:
         """Return a fresh PEM certificate for the key this channel is authenticated with."""
         request = exchange_pb2.RenewRequest(certificate_request=certificate_request)
-        with translated():
-            return (await self._stub.Renew(request, timeout=UNARY_DEADLINE_S)).certificate
+        return (await _paced(self._stub.Renew, request)).certificate
 
     async def follow(self, start_index: int, kept_size: int) -> AsyncGenerator[Bundle, None]:
         """Yield every log entry from ``start_index`` on, then each new one as it is logged.
@@ -107,9 +107,10 @@ class ExchangeClient:
     async def attend(self, handler: Handler, attending: Callable[[], None] = lambda: None) -> None:
         """Answer the conductor's requests with ``handler(message_type, body)`` until the end.
 
-        ``attending`` is called once the coordinator has this city on its list. Requests are handled
-        at the same time; one whose answer was cut off comes again on the next stream. Returns when
-        the coordinator ends the stream; raises what ended it otherwise, or what a handler raised.
+        ``attending`` is called once the coordinator has this city on its list. Four requests are
+        handled at the same time, further ones stay unread; one whose answer was cut off comes again
+        on the next stream. Returns when the coordinator ends the stream; raises what ended it
+        otherwise, or what a handler raised.
         """
         call = self._stub.Attend()
         try:
@@ -129,6 +130,8 @@ class ExchangeClient:
         group: asyncio.TaskGroup,
     ) -> None:
         writing = asyncio.Lock()
+        # what is not read stays at the other side: a flood of requests is not ours to hold
+        room = asyncio.Semaphore(REQUESTS_HANDLED_AT_ONCE)
 
         async def answer(request: exchange_pb2.Request) -> None:
             body = await handler(request.message_type, request.body)
@@ -139,14 +142,38 @@ class ExchangeClient:
                     await call.write(exchange_pb2.Answer(request_id=request.request_id, body=body))
 
         answering: set[asyncio.Task[None]] = set()
+
+        def answered(task: asyncio.Task[None]) -> None:
+            answering.discard(task)
+            room.release()
+
         with translated():
             await call.write(exchange_pb2.Answer(request_id=0))
             # a refused stream has initial metadata too, but not these
-            if dict(await call.initial_metadata()).get(ATTENDING_KEY):
+            if ATTENDING in tuple(await call.initial_metadata()):
                 attending()
+            await room.acquire()
             async for request in call:
                 task = group.create_task(answer(request))
                 answering.add(task)
-                task.add_done_callback(answering.discard)
+                task.add_done_callback(answered)
+                await room.acquire()
         for task in answering:
             task.cancel()
+
+
+async def _paced(call: Callable[..., Awaitable[Reply]], request: Any) -> Reply:
+    """Make a short call; one that was refused for its pace again, once it may, within the deadline.
+
+    Raises what the service raised.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + UNARY_DEADLINE_S
+    while True:
+        try:
+            with translated():
+                return await call(request, timeout=UNARY_DEADLINE_S)
+        except TooMany as refused:
+            if loop.time() + refused.retry_after_s > until:
+                raise
+            await asyncio.sleep(refused.retry_after_s)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from federation.errors import Reason, Refused, TooLarge
+from federation.errors import Reason, Refused, TooLarge, TooMany
+from federation.wire.limits import MAX_PENDING_REQUESTS
 
 MAX_BODY_BYTES = 15 * 1024 * 1024  # below the transport's 16 MiB, with room for its framing
 
@@ -66,12 +67,17 @@ class Mailbox:
         """Send ``body`` to ``city`` now or whenever it attends; the future holds its answer.
 
         A request outstanding when its stream breaks goes out again on the next one. Deadlines are
-        the caller's: cancelling the future withdraws the request. TooLarge above 15 MiB.
+        the caller's: cancelling the future withdraws the request. TooLarge above 15 MiB, TooMany
+        while 64 requests to the city are open.
         """
         if len(body) > MAX_BODY_BYTES:
             raise TooLarge(Reason.TOO_LARGE, f"a request to {city} has {len(body)} bytes")
         future: Future[bytes] = Future()
         with self._changed:
+            if sum(one.city == city for one in self._pending.values()) >= MAX_PENDING_REQUESTS:
+                raise TooMany(
+                    Reason.RATE_LIMITED, f"{MAX_PENDING_REQUESTS} requests to {city} are open"
+                )
             self._last_id += 1
             number = self._last_id
             self._pending[number] = _Pending(city, Asked(number, message_type, body), future)

@@ -99,6 +99,13 @@ class Meeting:
             Reason.TLS_IDENTITY, "the TLS key is not that of an active city of this federation"
         )
 
+    def division_of(self, tls_key: bytes) -> str | None:
+        """Return the division of the city with this TLS key digest, active or not; None if none."""
+        if self._publisher is None:
+            return None
+        cities = self._publisher.trust.current.cities
+        return next((city.division for city in cities if city.tls_key_digest == tls_key), None)
+
     def admit_invited(self, certificate: x509.Certificate) -> None:
         """Raise Untrusted(TLS_IDENTITY) unless this is a valid bootstrap certificate."""
         self._check_role(certificate, Role.BOOTSTRAP)

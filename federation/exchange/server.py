@@ -14,6 +14,8 @@ from federation.exchange.feed import HeadSignal
 from federation.exchange.meeting import Meeting
 from federation.exchange.service import EnrolmentService, ExchangeService
 from federation.wire import channel
+from federation.wire.door import Door
+from federation.wire.limits import DEFAULTS, EXCHANGE, LimitSettings
 from federation.wire.v1 import exchange_pb2_grpc
 
 SERVICES = ("", "federation.wire.v1.Exchange", "federation.wire.v1.Enrolment")
@@ -21,11 +23,15 @@ SERVICES = ("", "federation.wire.v1.Exchange", "federation.wire.v1.Enrolment")
 
 @dataclass(frozen=True)
 class ExchangeServer:
-    """A listening server and the ``port`` it was given (it may have asked for port 0)."""
+    """A listening server and the ``port`` it was given (it may have asked for port 0).
+
+    ``door`` counts what was refused there.
+    """
 
     server: grpc.aio.Server
     port: int
     health: health.aio.HealthServicer
+    door: Door
 
     async def set_serving(self, serving: bool) -> None:
         """Tell whoever asks whether cities are served."""
@@ -42,18 +48,21 @@ async def start_server(
     signal: HeadSignal,
     address: str,
     credentials: grpc.ServerCredentials,
+    settings: LimitSettings = DEFAULTS,
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> ExchangeServer:
     """Listen on ``address`` (host:port); Misconfigured when that is not possible.
 
-    ``interceptors`` stand inside error translation: they see what a service raises.
+    ``interceptors`` stand inside error translation: they see what the door or a service raises.
     """
+    door = Door(EXCHANGE, settings, city_of=meeting.division_of)
     server = grpc.aio.server(
-        interceptors=[channel.ErrorTranslation(), *interceptors],
-        options=channel.server_options(),
+        interceptors=[channel.ErrorTranslation(), *interceptors, door],
+        options=channel.server_options(settings),
         compression=grpc.Compression.NoCompression,
     )
-    exchange_pb2_grpc.add_ExchangeServicer_to_server(ExchangeService(meeting, signal), server)
+    exchange = ExchangeService(meeting, signal, settings.stalled_s)
+    exchange_pb2_grpc.add_ExchangeServicer_to_server(exchange, server)
     exchange_pb2_grpc.add_EnrolmentServicer_to_server(EnrolmentService(meeting), server)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
@@ -63,7 +72,7 @@ async def start_server(
     except RuntimeError as error:
         raise Misconfigured(Reason.CONFIGURATION, f"cannot listen on {address}: {error}") from None
     await server.start()
-    return ExchangeServer(server, port, healthy)
+    return ExchangeServer(server, port, healthy, door)
 
 
 async def announce(servicer: health.aio.HealthServicer, serving: bool) -> None:

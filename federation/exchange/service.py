@@ -13,13 +13,15 @@ import grpc
 
 from federation.crypto.certificates import check_request, tls_key_digest
 from federation.documents.membership import City
-from federation.errors import Malformed, Reason, Untrusted
+from federation.errors import Malformed, Reason, TooMany, Untrusted
 from federation.exchange.enrolment import verify_request
 from federation.exchange.feed import HeadSignal, wake_on
 from federation.exchange.mailbox import Attendance
 from federation.exchange.meeting import RETRY_S, Meeting
-from federation.wire.channel import ATTENDING_KEY, peer_certificate
+from federation.wire.channel import ATTENDING, peer_certificate
 from federation.wire.codec import bundle_to_message
+from federation.wire.door import send
+from federation.wire.limits import MAX_STRAY_ANSWERS
 from federation.wire.v1 import exchange_pb2, exchange_pb2_grpc, log_pb2
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -29,9 +31,10 @@ HELLO = 0  # the request id of a stream's first answer
 class ExchangeService(exchange_pb2_grpc.ExchangeServicer):
     """What active cities reach, each by the TLS key that the current membership names."""
 
-    def __init__(self, meeting: Meeting, signal: HeadSignal) -> None:
+    def __init__(self, meeting: Meeting, signal: HeadSignal, stalled_s: float) -> None:
         self._meeting = meeting
         self._signal = signal
+        self._stalled_s = stalled_s
 
     async def Publish(
         self, request: exchange_pb2.PublishRequest, context: Context
@@ -78,7 +81,9 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServicer):
         """Send every entry from an index on, one at a time, then each new one.
 
         The reader's pace is the stream's: the next entry is read when the last one was written.
+        PeerError(STALLED) ends it when the reader takes nothing for too long.
         """
+        await context.send_initial_metadata(())
         index, kept, grown = request.start_index, request.kept_size, asyncio.Event()
         with self._signal.listening(grown):
             while True:
@@ -89,7 +94,7 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServicer):
                     await self._news(index, grown)
                     continue
                 bundle, kept = entry
-                await context.write(bundle_to_message(bundle))
+                await send(context, bundle_to_message(bundle), self._stalled_s)
                 index += 1
 
     async def _news(self, index: int, grown: asyncio.Event) -> None:
@@ -113,7 +118,7 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServicer):
         reader.add_done_callback(lambda _: stirred.set())
         self._signal.notify()  # entries may be waiting for this witness
         try:
-            await context.send_initial_metadata(((ATTENDING_KEY, "yes"),))
+            await context.send_initial_metadata((ATTENDING,))
             with self._signal.listening(stirred):
                 await self._hand_out(attendance, stirred, reader, context)
         finally:
@@ -132,13 +137,12 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServicer):
             self._city(context)
             stirred.clear()
             for asked in self._meeting.mailbox.unsent(attendance):
-                await context.write(
-                    exchange_pb2.Request(
-                        request_id=asked.request_id,
-                        message_type=asked.message_type,
-                        body=asked.body,
-                    )
+                request = exchange_pb2.Request(
+                    request_id=asked.request_id,
+                    message_type=asked.message_type,
+                    body=asked.body,
                 )
+                await send(context, request, self._stalled_s)
             if not reader.done():
                 await stirred.wait()
         reader.result()
@@ -146,8 +150,14 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServicer):
     async def _take_answers(
         self, answers: AsyncIterator[exchange_pb2.Answer], division: str
     ) -> None:
+        strays = 0
         async for answer in answers:
-            self._meeting.mailbox.answer(division, answer.request_id, answer.body)
+            if not self._meeting.mailbox.answer(division, answer.request_id, answer.body):
+                strays += 1
+            if strays > MAX_STRAY_ANSWERS:
+                raise TooMany(
+                    Reason.RATE_LIMITED, f"{strays} answers came on this stream unasked or too late"
+                )
 
     def _city(self, context: Context) -> City:
         return self._meeting.admit(peer_certificate(context))

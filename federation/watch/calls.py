@@ -11,9 +11,12 @@ from typing import Any
 import grpc
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from federation.errors import LaborfedError, LocalError
+from federation.errors import LaborfedError, LocalError, Reason
 
 DONE, CANCELLED, DEFECT = "ok", "cancelled", "internal"
+# The door serves every call as a stream, so that their kind does not tell which are.
+STREAMS = frozenset({"Follow", "Attend", "Watch"})
+TURNED_AWAY = Reason.RATE_LIMITED.value  # told late on purpose: no measure of how long calls take
 KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 Behaviour = Callable[..., Awaitable[Any]]
 
@@ -70,7 +73,7 @@ class CallMeasures(grpc.aio.ServerInterceptor):
         kind = next(kind for kind in KINDS if getattr(handler, kind) is not None)
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         return make(
-            self._counted(getattr(handler, kind), method, timed=kind == "unary_unary"),
+            self._counted(getattr(handler, kind), method, timed=method not in STREAMS),
             self._reading(handler.request_deserializer, method),
             self._writing(handler.response_serializer, method),
         )
@@ -93,7 +96,7 @@ class CallMeasures(grpc.aio.ServerInterceptor):
                 raise
             finally:
                 self._calls.labels(method, outcome).inc()
-                if timed:
+                if timed and outcome != TURNED_AWAY:
                     self._seconds.labels(method).observe(time.perf_counter() - began)
 
         return counted

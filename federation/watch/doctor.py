@@ -49,6 +49,7 @@ def permissions(patient: Patient) -> Finding:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & _OTHERS:
             return fail(f"{path} has mode {mode:04o}, open to others", f"chmod go= {path}")
+    patient.home.check_files()
     return fine("keys and databases are closed to other accounts")
 
 

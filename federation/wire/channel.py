@@ -16,12 +16,28 @@ from cryptography import x509
 
 from federation import errors
 from federation.crypto.certificates import load_certificate
-from federation.errors import LaborfedError, LocalError, PeerError, Reason, TooLarge, Untrusted
+from federation.errors import (
+    LaborfedError,
+    LocalError,
+    PeerError,
+    Reason,
+    TooLarge,
+    TooMany,
+    Untrusted,
+)
 from federation.watch import eventlog
+from federation.wire.limits import (
+    HANDSHAKE_S,
+    IDLE_S,
+    MAX_MESSAGE_BYTES,
+    MAX_METADATA_BYTES,
+    MAX_RETRY_AFTER_S,
+    MAX_STREAMS,
+    LimitSettings,
+    reply_limits,
+)
 
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 UNARY_DEADLINE_S = 30.0
-MAX_STREAMS = 32  # concurrent calls of one connection; a city needs three
 MAX_DETAILS = 1000  # characters of a sentence; gRPC allows 8 KiB of trailers in all
 KEEPALIVE_MS = 15_000  # a silent connection is asked for a sign of life this often
 KEEPALIVE_TIMEOUT_MS = 10_000  # and given up when none comes within
@@ -30,7 +46,8 @@ RECONNECT_MS = (200, 5_000)
 
 REASON_KEY = "laborfed-reason"
 FAULT_KEY = "laborfed-fault"
-ATTENDING_KEY = "laborfed-attending"  # first metadata of a stream that was let in
+RETRY_KEY = "laborfed-retry-after-ms"
+ATTENDING = ("laborfed-attending", "1")  # initial metadata of a stream that was let in
 
 FAULTS: dict[str, type[LaborfedError]] = {
     cls.__name__: cls
@@ -50,20 +67,35 @@ _BARE: dict[grpc.StatusCode, tuple[type[LaborfedError], Reason]] = {
 _COMMON_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
-    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
 )
 
+Trailers = tuple[tuple[str, str], ...]
 Identity = tuple[bytes, bytes]  # private key and certificate chain, PEM
 
 
-def server_options() -> list[tuple[str, int]]:
+def _keepalive(silence_ms: int, answer_ms: int) -> tuple[tuple[str, int], ...]:
+    """Ask after so much silence for a sign of life, and give up when none comes in time."""
+    return (
+        ("grpc.keepalive_time_ms", silence_ms),
+        ("grpc.keepalive_timeout_ms", answer_ms),
+        # gRPC waits a minute for the answer to its ping, whatever the keepalive's own bound says
+        ("grpc.http2.ping_timeout_ms", answer_ms),
+    )
+
+
+def server_options(settings: LimitSettings) -> list[tuple[str, int]]:
     """Return the coordinator's channel arguments."""
     return [
         *_COMMON_OPTIONS,
+        *_keepalive(settings.keepalive_s * 1000, settings.keepalive_s * 1000),
         ("grpc.max_concurrent_streams", MAX_STREAMS),
+        ("grpc.max_allowed_incoming_connections", settings.connections),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_S * 1000),
+        ("grpc.max_connection_idle_ms", IDLE_S * 1000),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
         # a second process must fail to bind, not share the port
         ("grpc.so_reuseport", 0),
@@ -117,6 +149,9 @@ def connect(
     credentials = grpc.ssl_channel_credentials(endpoint.authority, key, chain)
     options: list[tuple[str, Any]] = [
         *_COMMON_OPTIONS,
+        *_keepalive(KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS),
+        # replies are bounded by method, before they are put together
+        ("grpc.service_config", reply_limits()),
         ("grpc.ssl_target_name_override", endpoint.server_name),
         ("grpc.initial_reconnect_backoff_ms", RECONNECT_MS[0]),
         ("grpc.min_reconnect_backoff_ms", RECONNECT_MS[0]),
@@ -133,8 +168,7 @@ def connect(
 
 def peer_certificate(context: grpc.aio.ServicerContext[Any, Any]) -> x509.Certificate:
     """Return the certificate the caller proved to hold; Untrusted(TLS_IDENTITY) when none."""
-    chain = context.auth_context().get("x509_pem_cert", ())
-    for pem in chain:
+    for pem in context.auth_context().get("x509_pem_cert", ()):
         return load_certificate(pem)
     raise Untrusted(Reason.TLS_IDENTITY, "the caller showed no certificate")
 
@@ -193,16 +227,15 @@ class ErrorTranslation(grpc.aio.ServerInterceptor):
         await context.abort(code, details, metadata)
 
 
-Trailers = tuple[tuple[str, str], ...]
-
-
 def to_status(error: Exception, *, reveal: bool) -> tuple[grpc.StatusCode, str, Trailers]:
     """Return status, sentence and trailing metadata of an error."""
     if not isinstance(error, LaborfedError):
         return grpc.StatusCode.INTERNAL, "the service failed; its log says why", ()
     told = reveal or not isinstance(error, LocalError)
     sentence = error.message if told else "the service failed on its side; its log says why"
-    metadata = ((REASON_KEY, error.reason.value), (FAULT_KEY, type(error).__name__))
+    metadata: Trailers = ((REASON_KEY, error.reason.value), (FAULT_KEY, type(error).__name__))
+    if isinstance(error, TooMany):
+        metadata = (*metadata, (RETRY_KEY, str(round(error.retry_after_s * 1000))))
     return error.status, sentence[:MAX_DETAILS], metadata
 
 
@@ -213,9 +246,18 @@ def from_status(
     told = dict(metadata)
     fault = FAULTS.get(str(told.get(FAULT_KEY)))
     if fault is not None and fault.status is code and told.get(REASON_KEY) in tuple(Reason):
-        return fault(Reason(str(told[REASON_KEY])), details)
+        raised = fault(Reason(str(told[REASON_KEY])), details)
+        if isinstance(raised, TooMany):
+            raised.retry_after_s = _retry_after_s(str(told.get(RETRY_KEY)))
+        return raised
     bare, reason = _BARE.get(code, (PeerError, Reason.PROTOCOL))
     return bare(reason, f"{code.name.lower().replace('_', ' ')}: {details}"[:MAX_DETAILS])
+
+
+def _retry_after_s(told: str) -> float:
+    """What the other side asks for, within reason: at least a moment, at most a minute."""
+    asked_ms = int(told) if told.isascii() and told.isdecimal() and len(told) < 10 else 1000
+    return min(max(asked_ms / 1000, 0.01), MAX_RETRY_AFTER_S)
 
 
 @contextmanager

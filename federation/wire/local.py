@@ -11,7 +11,8 @@ from pathlib import Path
 import grpc
 
 from federation.errors import Misconfigured, Reason
-from federation.wire.channel import MAX_MESSAGE_BYTES, ErrorTranslation
+from federation.wire.channel import ErrorTranslation
+from federation.wire.limits import MAX_MESSAGE_BYTES, MAX_STREAMS
 
 # A Unix socket's path has 108 bytes including the closing zero (unix(7), sun_path).
 MAX_SOCKET_PATH = 107
@@ -47,9 +48,13 @@ def socket_path(path: Path) -> Path:
     return absolute
 
 
-def local_server(*, reveal: bool) -> grpc.aio.Server:
+def local_server(*interceptors: grpc.aio.ServerInterceptor, reveal: bool) -> grpc.aio.Server:
     """Return a server without a port. ``reveal`` as :class:`ErrorTranslation`'s."""
-    return grpc.aio.server(interceptors=[ErrorTranslation(reveal=reveal)], options=_OPTIONS)
+    translation = ErrorTranslation(reveal=reveal)
+    return grpc.aio.server(
+        interceptors=[translation, *interceptors],
+        options=[*_OPTIONS, ("grpc.max_concurrent_streams", MAX_STREAMS)],
+    )
 
 
 async def start_local(server: grpc.aio.Server, socket: LocalSocket) -> None:

@@ -9,6 +9,7 @@ import federation.blas  # noqa: F401 before NumPy reads the environment
 # isort: on
 import typer
 
+from federation.process import keep_secrets_in
 from federation.terminal import Commands
 from node.cli import consents, importing, joining, ledgers, matching, policies, results, serving
 
@@ -38,4 +39,5 @@ app.add_typer(results.statistics, name="statistics")
 
 def main() -> None:
     """Run the command line."""
+    keep_secrets_in()
     app()

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from federation.errors import Misconfigured, Reason
-from node.store.engine import refuse_open_to_others
+from federation.permissions import require_private
 from node.store.schema import HASHED
 
 MASTER_BYTES = 32
@@ -55,7 +55,7 @@ def create_master(path: Path) -> None:
 def read_master(path: Path) -> bytes:
     """The secret in ``path``. Raises Misconfigured when it cannot be read or is open to others."""
     try:
-        refuse_open_to_others(path)
+        require_private(path)
         return path.read_bytes()
     except OSError as error:
         raise Misconfigured(

@@ -14,12 +14,11 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from federation import wal
-from federation.errors import Misconfigured, Reason, StorageFault
+from federation.errors import Reason, StorageFault
+from federation.permissions import require_private
 
 # How long a writer waits for another before it gives up, milliseconds.
 BUSY_TIMEOUT_MS = 15_000
-# Bits that would let another account of the machine in.
-_OTHERS = 0o077
 # Execution option that names the statement a transaction opens with.
 BEGIN = "laborfed_begin"
 
@@ -101,23 +100,12 @@ def quick_check(connection: Connection) -> list[str]:
     return [str(row) for row in rows if row != "ok"]
 
 
-def refuse_open_to_others(path: Path) -> None:
-    """Raise Misconfigured(PERMISSIONS) when another account may read or write ``path``."""
-    mode = path.stat().st_mode & 0o777
-    if mode & _OTHERS:
-        raise Misconfigured(
-            Reason.PERMISSIONS,
-            f"{path} has mode {mode:04o}; records may be read by this account alone "
-            f"(chmod go= {path})",
-        )
-
-
 def _claim(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    refuse_open_to_others(path.parent)
+    require_private(path.parent)
     # Created here, as SQLite would follow the umask; its -wal and -shm files copy this mode.
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    refuse_open_to_others(path)
+    require_private(path)
 
 
 def _configure(connection: sqlite3.Connection, _record: Any) -> None:

@@ -11,6 +11,7 @@ from federation.crypto import certificates
 from federation.documents.releases import ModelRelease
 from federation.errors import StorageFault
 from federation.model import parameters
+from federation.permissions import require_private
 from federation.watch.checks import (
     Check,
     Finding,
@@ -28,7 +29,7 @@ from node.presence import State, last_presence
 from node.privacy import ledger
 from node.status import document_of
 from node.store import feed, models, runs
-from node.store.engine import quick_check, refuse_open_to_others
+from node.store.engine import quick_check
 from node.store.migrations import is_current
 from node.watch import way
 from node.watch.patient import ALARMS, Patient
@@ -55,7 +56,9 @@ def permissions(patient: Patient) -> Finding:
     """No other account can read keys or records."""
     database, keys = patient.home.database, patient.config.locate(patient.path, "keys")
     for path in (patient.path, keys, *sorted(keys.iterdir()), database.parent, database):
-        refuse_open_to_others(path)
+        path.stat()  # a file that is missing is not closed
+        require_private(path)
+    patient.home.check_files()
     return fine("keys and store are closed to other accounts")
 
 

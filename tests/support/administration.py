@@ -61,6 +61,7 @@ class Desk:
 
     def make_key(self, person: str, name: str = "") -> None:
         """A key with a passphrase from a file."""
+        self.passphrase(person).touch(mode=0o600)
         self.passphrase(person).write_text(f"the passphrase of {person}\n", encoding="utf-8")
         done(
             *("admin", "key", "new", "--id", person, "--name", name or PEOPLE[person]),

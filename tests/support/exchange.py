@@ -32,6 +32,7 @@ from federation.log.store import LogStore
 from federation.publication import Publisher
 from federation.wire.channel import Endpoint, Identity, server_credentials
 from federation.wire.codec import encode_document, encode_envelope
+from federation.wire.limits import DEFAULTS, LimitSettings
 
 DAY_MS = 86_400_000
 
@@ -153,7 +154,10 @@ class RunningExchange:
 
 @asynccontextmanager
 async def running_exchange(
-    folder: Path, *divisions: str, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()
+    folder: Path,
+    *divisions: str,
+    settings: LimitSettings = DEFAULTS,
+    interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> AsyncIterator[RunningExchange]:
     """Found a federation of these cities in ``folder`` and serve it on a free port."""
     configuration = Configuration(
@@ -182,7 +186,7 @@ async def running_exchange(
         log,
         keys,
         configuration,
-        _founding(configuration, keys, people, sites),
+        founding_envelope(configuration, keys, people, sites),
         now_ms,
         MailboxWitnesses(mailbox),
     )
@@ -195,7 +199,9 @@ async def running_exchange(
         keys.authority.issue_server(tls, configuration.hosts, now_ms()),
     )
     credentials = server_credentials(keys.authority.pem, identity, lambda: None)
-    server = await start_server(meeting, signal, configuration.listen, credentials, interceptors)
+    server = await start_server(
+        meeting, signal, configuration.listen, credentials, settings, interceptors
+    )
     await server.set_serving(True)
     try:
         yield RunningExchange(keys, configuration, people, sites, meeting, book, server)
@@ -205,7 +211,7 @@ async def running_exchange(
         engine.dispose()
 
 
-def _founding(
+def founding_envelope(
     configuration: Configuration,
     keys: Keys,
     people: Sequence[SigningKey],

@@ -59,7 +59,7 @@ def up(folder: Path, sites: int) -> Iterator[Up]:
         log = folder / f"{COORDINATOR}.log"
         coordinator = services.add(Service.of("the coordinator", log, FEDERATION, *serve))
         coordinator.wait_for("ready")
-        nodes = {home.config.division: services.add(_city(home)) for home in founded.cities}
+        nodes = {home.config.division: services.add(city_service(home)) for home in founded.cities}
         for division, node in nodes.items():
             node.wait_for(f"ready division={division} coordinator=connected")
         pids = {division: node.pid for division, node in nodes.items()}
@@ -119,7 +119,8 @@ def _moments(events: list[RunEvent], rounds: int) -> list[int]:
     return [*rostered, *recorded]
 
 
-def _city(home: NodeHome) -> Service:
+def city_service(home: NodeHome) -> Service:
+    """Start a city's echoing node."""
     argv = [*python_with_tests(), "-m", "benchmarks.rounds.city", str(home.path)]
     log = home.path.with_suffix(".log")
     return Service(f"node {home.config.division}", argv, log)

@@ -1,6 +1,7 @@
 """An administrator's key: made once, told by telephone, never left half made."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ def desk(tmp_path: Path) -> Desk:
 
 def new(desk: Desk, *more: object) -> tuple[object, ...]:
     """The arguments that make Li Na's key."""
+    desk.passphrase("li").touch(mode=0o600)
     desk.passphrase("li").write_text("the passphrase of li\n", encoding="utf-8")
     return (
         *("admin", "key", "new", "--id", "li", "--name", "李娜", "--out", desk.key("li")),
@@ -82,13 +84,38 @@ def test_private_and_public_half_are_two_files(desk: Desk) -> None:
         (("--id", "Li Na"), Reason.INVALID_DOCUMENT, "administrator"),
         (("--name", ""), Reason.INVALID_DOCUMENT, "name"),
         (("--name", "李\n娜"), Reason.INVALID_DOCUMENT, "name"),
-        (("--passphrase-file", "/dev/null"), Reason.CONFIGURATION, "passphrase"),
+        (("--passphrase-file", "/dev/null"), Reason.PERMISSIONS, "/dev/null has mode 0666"),
         (("--passphrase-file", "absent"), Reason.CONFIGURATION, "absent"),
         (("--out", "absent/li.pem"), Reason.CONFIGURATION, "absent"),
     ],
 )
 def test_refused(desk: Desk, more: tuple[str, ...], reason: Reason, said: str) -> None:
     assert said in desk.refused(reason, *new(desk, *more))
+
+
+def test_an_empty_passphrase_file_makes_no_key(desk: Desk) -> None:
+    empty = desk.folder / "empty"
+    empty.touch(mode=0o600)
+    assert "passphrase" in desk.refused(
+        Reason.CONFIGURATION, *new(desk, "--passphrase-file", empty)
+    )
+
+
+def test_a_passphrase_file_that_others_may_read_is_refused(desk: Desk) -> None:
+    arguments = new(desk)
+    desk.passphrase("li").chmod(0o640)
+    said = desk.refused(Reason.PERMISSIONS, *arguments)
+    assert f"chmod go= {desk.passphrase('li')}" in said
+    assert not desk.key("li").exists()
+
+
+def test_a_passphrase_comes_through_a_descriptor_and_touches_no_disk(desk: Desk) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"a passphrase through a pipe\n")
+    os.close(writing)
+    done(*new(desk, "--passphrase-file", f"/dev/fd/{reading}"))
+    os.close(reading)
+    assert SigningKey.load(desk.key("li"), b"a passphrase through a pipe").public.raw
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ from federation.errors import (
 from federation.exchange.client import ExchangeClient
 from federation.log.bundle import Bundle
 from federation.trust import Trust
-from federation.wire.channel import MAX_MESSAGE_BYTES, Identity, connect
+from federation.wire.channel import Identity, connect
+from federation.wire.limits import MAX_MESSAGE_BYTES
 from federation.wire.v1 import exchange_pb2, exchange_pb2_grpc
 from tests.support.exchange import RunningExchange, now_ms, running_exchange
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.errors import Reason, Refused, TooLarge
+from federation.errors import Reason, Refused, TooLarge, TooMany
 from federation.exchange.mailbox import MAX_BODY_BYTES, Asked, Attendance, Mailbox
+from federation.wire.limits import MAX_PENDING_REQUESTS
 
 CITY, OTHER = "440300", "441900"
 
@@ -107,6 +108,16 @@ def test_waiting_for_cities_ends_with_the_last_of_them_or_with_the_time() -> Non
 def test_a_request_larger_than_the_transport_takes_is_refused_at_once() -> None:
     with pytest.raises(TooLarge):
         Mailbox().ask(CITY, "train", bytes(MAX_BODY_BYTES + 1))
+
+
+def test_few_requests_to_one_city_are_open_at_once() -> None:
+    mailbox = Mailbox()
+    asked = [mailbox.ask(CITY, "train", b"") for _ in range(MAX_PENDING_REQUESTS)]
+    with pytest.raises(TooMany):
+        mailbox.ask(CITY, "train", b"")
+    mailbox.ask(OTHER, "train", b"")
+    mailbox.cancel(asked[0])
+    mailbox.ask(CITY, "train", b"")
 
 
 @given(st.lists(st.sampled_from(["ask", "break", "answer", "cancel"]), max_size=40))

@@ -1,0 +1,1 @@
+"""Load on one coordinator: many cities' streams for long, and a flood beside honest cities."""
