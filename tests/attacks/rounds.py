@@ -342,11 +342,15 @@ ROUNDS: list[Attack] = [
             backed_by=(
                 Guard(
                     REPLAY,
-                    "or not _follows(record, charter_digest, number):",
-                    "or record.charter_digest != charter_digest:",
+                    "raise Refused(Reason.WRONG_ROUND, "
+                    'f"no accepted record of round {number} leads here")',
+                    "break",
                 ),
             ),
-            stops_too=("a round before the one its roster begins with",),
+            stops_too=(
+                "a round before the one its roster begins with",
+                "a round after another run's record",
+            ),
         ),
     ),
     on_round(
