@@ -334,7 +334,7 @@ LOG = [
         head_speaking_for_another_log,
         Reason.BAD_CHECKPOINT,
         6,
-        Guard(CHECKPOINT, 'if body["origin"] != origin:', "if False:"),
+        Guard(CHECKPOINT, "if checkpoint.origin != origin:", "if False:"),
         twin=charter_bundle,
     ),
     at_door(
