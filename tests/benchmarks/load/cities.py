@@ -93,9 +93,10 @@ class City:
         try:
             await stream
         except LaborfedError as error:
-            self._seen.errors[f"{kind}: {error.reason}"] += 1
+            self._seen.errors[f"{kind}: {error}"] += 1
         else:
             self._seen.errors[f"{kind}: ended"] += 1
+        self.attending.set()  # it never will: what happened is told at the end
 
     async def _follow(self, client: ExchangeClient) -> None:
         async with aclosing(client.follow(0, 0)) as feed:
