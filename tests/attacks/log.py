@@ -31,6 +31,7 @@ from federation.errors import LaborfedError, Reason
 from federation.log.bundle import Bundle
 from federation.log.checkpoint import Checkpoint, sign_checkpoint, sign_note
 from federation.log.store import LogStore, NewEntry, create_log
+from node.distrust import EVIDENCE, VERDICT
 
 STEPS = "federation/acceptance/steps.py"
 DOOR = "federation/acceptance/door.py"
@@ -207,7 +208,7 @@ def statement_signed_otherwise(federation: Federation, reader: Reader) -> Bundle
 
 
 class FedStage(CityStage):
-    """A node that has read the log; its alarms are not its state: a failed log leaves one."""
+    """A node that has read the log; what it says of a failed log is not its state."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -215,7 +216,9 @@ class FedStage(CityStage):
 
     @property
     def state(self) -> object:
-        return self.believed, self.home.footprint, self.home.documents.next_index
+        rows = self.home.footprint
+        rows["cells"] = [row for row in rows["cells"] if row[0] not in (VERDICT, EVIDENCE)]
+        return self.believed, rows, self.home.documents.next_index
 
 
 def absorbed(damage: Callable[[FedStage], Bundle]) -> Act:
