@@ -123,7 +123,8 @@ class ControlClient:
             )
         if not reply.charter_digest:
             return None
-        return reply.charter_digest, event_from_message(reply.last) if reply.HasField("last") else None
+        last = event_from_message(reply.last) if reply.HasField("last") else None
+        return reply.charter_digest, last
 
 
 @asynccontextmanager

@@ -83,14 +83,12 @@ def test_who_starts_a_run_that_is_on_watches_it_from_its_last_event_on(
     assert conducting.begun.wait(PATIENCE_S)
     assert runner.start(charter, told.append) is task
     assert told == [EVENT]
-    task.leave(told.append)  # not the very callable: nobody leaves
-    watch = conducting.tasks[0].watch
     seen = list[RunEvent]()
 
     def here(event: RunEvent) -> None:
         seen.append(event)
 
-    watch(here)
+    task.watch(here)
     task.leave(here)
     task.report(EVENT)
     assert (len(told), len(seen)) == (2, 1)

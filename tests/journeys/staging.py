@@ -148,9 +148,11 @@ def _logged(ground: Ground, charter: Document, name: str) -> Path:
 
 
 @contextmanager
-def started(ground: Ground, charter: Path) -> Iterator[Iterator[dict[str, Any]]]:
-    """Start a run by command line; yields its events as they come, whatever it comes to."""
-    arguments = ("run", "start", charter, "--json", "--home", ground.places.federation)
+def started(
+    ground: Ground, charter: Path, command: str = "start"
+) -> Iterator[Iterator[dict[str, Any]]]:
+    """Start or resume a run by command line; yields its events, whatever it comes to."""
+    arguments = ("run", command, charter, "--json", "--home", ground.places.federation)
     with ground.shell.lines(FEDERATION, *arguments, codes=(0, 1)) as lines:
         yield (json.loads(line) for line in lines)
 
