@@ -65,7 +65,9 @@ class Outbox:
             await asyncio.to_thread(self._settle)
             offered_again = await self._send(client)
             try:
-                await asyncio.wait_for(self._stirred.wait(), AGAIN_S if offered_again else LOOK_S)
+                # not wait_for: in Python 3.11 it loses a cancellation that comes with the event
+                async with asyncio.timeout(AGAIN_S if offered_again else LOOK_S):
+                    await self._stirred.wait()
             except TimeoutError:
                 continue
 
