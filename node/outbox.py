@@ -15,6 +15,7 @@ from federation.documents.types import Document
 from federation.errors import CallerError, LaborfedError, LocalError, PeerError, Reason, Untrusted
 from federation.exchange.client import ExchangeClient
 from federation.log.bundle import Bundle
+from federation.watch import eventlog
 from node.documents import AcceptedDocuments
 from node.store import outbox
 from node.store.engine import Store
@@ -84,7 +85,7 @@ class Outbox:
             except (CallerError, LocalError) as error:
                 if isinstance(error, LocalError) or error.reason in PASSING:
                     held_up.add(item.payload_type)  # what follows it waits its turn
-                    _log("publication_delayed", item, error)
+                    _log("publication_delayed", error)
                 else:
                     await asyncio.to_thread(self._refuse, item, error)
                 continue
@@ -103,7 +104,7 @@ class Outbox:
                 raise Untrusted(Reason.NOT_INCLUDED, "it is for other bytes")
             self.documents.check_receipt(receipt)
         except CallerError as error:
-            _log("receipt_refused", item, error)
+            _log("receipt_refused", error)
             self.documents.suspect(
                 f"the coordinator's receipt for a {_name(item)} proves nothing: {error.message}"
             )
@@ -113,7 +114,7 @@ class Outbox:
         return True
 
     def _refuse(self, item: Item, error: LaborfedError) -> None:
-        _log("publication_refused", item, error)
+        _log("publication_refused", error)
         with self.store.write() as connection:
             outbox.refuse(connection, item, error.reason, error.message, self.clock_ms())
 
@@ -146,11 +147,5 @@ def _name(item: Item) -> str:
     return item.payload_type.removeprefix("laborfed/").removesuffix("/v1")
 
 
-def _log(event: str, item: Item, error: LaborfedError) -> None:
-    structlog.get_logger().warning(
-        event,
-        type=item.payload_type,
-        number=item.outbox_id,
-        reason=error.reason,
-        sentence=error.message,
-    )
+def _log(event: str, error: LaborfedError) -> None:
+    structlog.get_logger().warning(event, **eventlog.said_of(error))

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from deploy.study.demo import founding, running
 from deploy.study.demo.failure import StepFailed
 from deploy.study.demo.founding import Ground
+from deploy.study.demo.processes import Service
 from federation.documents.releases import ModelRelease
 from federation.documents.runs import Closure, Roster, RoundRecord
 from journeys import staging
@@ -71,14 +74,9 @@ def test_killed_coordinator_continues_from_the_last_recorded_round(ground):
 
 
 def test_a_paused_run_waits_for_its_operator_over_a_restart(ground):
-    coordinator, _ = staging.serve_all(ground)
+    coordinator, nodes = staging.serve_all(ground)
     charter = staging.training_charter(ground)
-    with staging.started(ground, charter) as events:
-        next(e for e in events if e["stage"] == "recording")
-        told = ground.federation("run", "stop", charter)
-        *_, end = events
-    assert "keep what they reserved" in told
-    assert end["outcome"] == "paused"
+    paused(ground, charter, nodes)
     stands = shown(ground)
     assert (stands["state"], stands["attempt"], stands["repeats_left"]) == ("paused", 1, 2)
     assert stands["epsilon"] > 0
@@ -98,18 +96,27 @@ def test_a_paused_run_waits_for_its_operator_over_a_restart(ground):
 
 
 def test_a_paused_run_is_closed_for_good(ground):
-    staging.serve_all(ground)
+    _, nodes = staging.serve_all(ground)
     charter = staging.training_charter(ground)
-    with staging.started(ground, charter) as events:
-        next(e for e in events if e["stage"] == "recording")
-        ground.federation("run", "stop", charter)
-        *_, end = events
-    assert end["outcome"] == "paused"
+    paused(ground, charter, nodes)
     ground.federation("run", "stop", charter, "--close")
     with staging.started(ground, charter, "resume") as events:
         *_, end = events
     assert end["outcome"] == "stopped"
     assert [d.outcome for d in staging.logged(ground) if isinstance(d, Closure)] == ["stopped"]
+
+
+def paused(ground: Ground, charter: Path, nodes: Mapping[str, Service]) -> None:
+    """Start a run and pause it in the middle of a round, which one city keeps waiting."""
+    held_up = nodes[CITIES[0].code]
+    with staging.started(ground, charter) as events:
+        next(e for e in events if e["stage"] == "recording")
+        held_up.freeze()
+        told = ground.federation("run", "stop", charter)
+        *_, end = events
+    held_up.thaw()
+    assert "keep what they reserved" in told
+    assert end["outcome"] == "paused"
 
 
 def shown(ground: Ground) -> dict[str, Any]:
