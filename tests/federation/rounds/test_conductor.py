@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import disk
 from support.conducting import Office, ScriptedCities, training_terms, value_of
 from support.federation import DIVISIONS, Federation, signing_key
 
@@ -453,6 +454,61 @@ def killed_while_logging(
         with pytest.raises(Killed):
             office.conduct(cities)
     federation.publisher = federation.open_publisher()
+
+
+@pytest.mark.parametrize("asked", [1, 2, 3, 4], ids=["consents", "round 1", "round 2", "vote"])
+def test_a_full_disk_where_documents_are_kept_leaves_nothing_half_done(
+    federation: Federation, office: Office, asked: int
+) -> None:
+    cities = scripted(federation, max_repeats=0)
+    before: list[Any] = []
+
+    def fills(_request: Any) -> None:
+        if len(cities.requests) == asked:
+            before.append(office.runs.documents(cities.charter.digest))
+            disk.fill()
+
+    cities.before_asking = fills
+    try:
+        with pytest.raises(StorageFault):
+            office.conduct(cities)
+    finally:
+        disk.free()
+    assert office.runs.documents(cities.charter.digest) == before[0]
+    cities.before_asking = lambda _request: None
+    closure = office.conduct(cities)
+    assert closure is not None
+    assert (closure.outcome, closure.attempts) == ("released", 1)
+    check(federation, office)
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+def test_a_full_disk_where_documents_are_logged_leaves_nothing_half_done(
+    federation: Federation, office: Office, number: int
+) -> None:
+    cities = scripted(federation, max_repeats=0)
+    publish, waiting = federation.publisher.publish, iter(range(number, -100, -1))
+
+    def full_at(raw: bytes) -> Any:
+        if next(waiting) != 1:
+            return publish(raw)
+        with disk.full():
+            return publish(raw)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(federation.publisher, "publish", full_at)
+        with pytest.raises(StorageFault):
+            office.conduct(cities)
+        kept = office.runs.documents(cities.charter.digest)
+        assert federation.publisher.size == 2 + len(kept) - 1  # the last one is kept, not logged
+        if number == 6:  # the closure itself: the run goes on to no more than its end
+            with pytest.raises(Refused, match=Reason.CHARTER_CLOSED):
+                office.conduct(cities)
+        else:
+            closure = office.conduct(cities)
+            assert closure is not None
+            assert (closure.outcome, closure.attempts) == ("released", 1)
+    check(federation, office)
 
 
 @pytest.mark.parametrize("kept", range(1, 7))
