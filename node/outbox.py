@@ -85,7 +85,7 @@ class Outbox:
             except (CallerError, LocalError) as error:
                 if isinstance(error, LocalError) or error.reason in PASSING:
                     held_up.add(item.payload_type)  # what follows it waits its turn
-                    _log("publication_delayed", error)
+                    structlog.get_logger().warning("publication_delayed", **eventlog.said_of(error))
                 else:
                     await asyncio.to_thread(self._refuse, item, error)
                 continue
@@ -104,7 +104,7 @@ class Outbox:
                 raise Untrusted(Reason.NOT_INCLUDED, "it is for other bytes")
             self.documents.check_receipt(receipt)
         except CallerError as error:
-            _log("receipt_refused", error)
+            structlog.get_logger().warning("receipt_refused", **eventlog.said_of(error))
             self.documents.suspect(
                 f"the coordinator's receipt for a {_name(item)} proves nothing: {error.message}"
             )
@@ -114,7 +114,7 @@ class Outbox:
         return True
 
     def _refuse(self, item: Item, error: LaborfedError) -> None:
-        _log("publication_refused", error)
+        structlog.get_logger().warning("publication_refused", **eventlog.said_of(error))
         with self.store.write() as connection:
             outbox.refuse(connection, item, error.reason, error.message, self.clock_ms())
 
@@ -145,7 +145,3 @@ class Outbox:
 
 def _name(item: Item) -> str:
     return item.payload_type.removeprefix("laborfed/").removesuffix("/v1")
-
-
-def _log(event: str, error: LaborfedError) -> None:
-    structlog.get_logger().warning(event, **eventlog.said_of(error))
