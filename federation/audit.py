@@ -224,3 +224,6 @@ class _NothingHeld:
 
     def latest_release_version(self) -> int:
         return 0
+
+    def latest_notice_version(self, city: str) -> int:
+        return 0

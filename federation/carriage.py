@@ -18,7 +18,6 @@ import grpc
 from federation.acceptance import Accepted
 from federation.control import (
     MAX_WAITING_EVENTS,
-    FindCharter,
     event_from_message,
     event_to_message,
 )
@@ -27,15 +26,16 @@ from federation.documents.runs import Closure
 from federation.errors import Malformed, Misconfigured, PeerError, Reason
 from federation.exchange.feed import wake_on
 from federation.exchange.mailbox import Attendance, Mailbox
-from federation.rounds.events import Report, RunEvent
-from federation.runner import Runner
+from federation.rounds.events import RunEvent
+from federation.runner import Task
+from federation.runs import Conduct, FindCharter, Runs
 from federation.wire.channel import translated
 from federation.wire.local import LocalSocket, local_channel, local_server, start_local
 from federation.wire.v1 import carrying_pb2, carrying_pb2_grpc
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Messages = AsyncIterator[carrying_pb2.CarriedUp]
-ConductOver = Callable[[Mailbox], Callable[[Accepted[Charter], Report, "Future[None]"], Any]]
+ConductOver = Callable[[Mailbox], Conduct]
 
 
 @dataclass(frozen=True)
@@ -140,9 +140,9 @@ class _Line:
 class CarriageService(carrying_pb2_grpc.CarriageServicer):
     """Whoever opens the socket may carry a logged charter's run: no more than a network may."""
 
-    def __init__(self, find_charter: FindCharter, runner: Runner, conduct: ConductOver) -> None:
+    def __init__(self, find_charter: FindCharter, runs: Runs, conduct: ConductOver) -> None:
         self._find_charter = find_charter
-        self._runner = runner
+        self._runs = runs
         self._conduct = conduct
         self._run: _Run | None = None
 
@@ -173,10 +173,11 @@ class CarriageService(carrying_pb2_grpc.CarriageServicer):
         if run.ended is not None:
             return
 
-        def conduct(charter: Accepted[Charter], report: Report, stop: "Future[None]") -> None:
-            run.closure = self._conduct(run.mailbox)(charter, report, stop)
+        def conduct(task: Task) -> Closure | None:
+            run.closure = self._conduct(run.mailbox)(task)
+            return run.closure
 
-        run.ended = self._runner.start(charter, run.tell, conduct)
+        run.ended = self._runs.carry(charter, run.tell, conduct).ended
         self._run = run
 
 

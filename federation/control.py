@@ -14,12 +14,11 @@ from typing import Any
 
 import grpc
 
-from federation.acceptance import Accepted
-from federation.documents.charter import Charter
 from federation.exchange.feed import wake_on
 from federation.log.bundle import Bundle
+from federation.rounds.desk import Stop
 from federation.rounds.events import RunEvent
-from federation.runner import Runner
+from federation.runs import Runs
 from federation.wire import channel
 from federation.wire.codec import bundle_from_message, bundle_to_message
 from federation.wire.door import Door, send
@@ -29,7 +28,6 @@ from federation.wire.v1 import control_pb2, control_pb2_grpc, log_pb2
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Submit = Callable[[bytes, Sequence[bytes]], Awaitable[Bundle]]
-FindCharter = Callable[[bytes], Accepted[Charter]]
 
 # Events waiting for a slow watcher; beyond it the oldest are dropped, never the run delayed.
 MAX_WAITING_EVENTS = 10_000
@@ -39,10 +37,9 @@ WATCHER_STALLED_S = 60.0  # after which a watcher that takes no events is let go
 class ControlService(control_pb2_grpc.ControlServicer):
     """Calls of the operator; what administrators did not sign is refused where it always is."""
 
-    def __init__(self, submit: Submit, find_charter: FindCharter, runner: Runner) -> None:
+    def __init__(self, submit: Submit, runs: Runs) -> None:
         self._submit = submit
-        self._find_charter = find_charter
-        self._runner = runner
+        self._runs = runs
 
     async def Submit(self, request: control_pb2.SubmitRequest, context: Context) -> log_pb2.Bundle:
         """Log a signed document and keep the public bytes it names."""
@@ -52,25 +49,41 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self, request: control_pb2.StartRunRequest, context: Context
     ) -> None:
         """Start a charter's run and send its events; the run goes on when the watcher leaves."""
-        charter = await asyncio.to_thread(self._find_charter, request.charter_digest)
         waiting: asyncio.Queue[RunEvent | None] = asyncio.Queue(MAX_WAITING_EVENTS)
         loop = asyncio.get_running_loop()
 
         def hand_over(event: RunEvent | None) -> None:
             wake_on(loop, partial(_put, waiting, event))
 
-        run = self._runner.start(charter, hand_over)
-        run.add_done_callback(lambda _: hand_over(None))
-        while (event := await waiting.get()) is not None:
-            await send(context, event_to_message(event), WATCHER_STALLED_S)
-        run.result()
+        run = await asyncio.to_thread(
+            self._runs.start, request.charter_digest, hand_over, begun=request.begun
+        )
+        run.ended.add_done_callback(lambda _: hand_over(None))
+        try:
+            while (event := await waiting.get()) is not None:
+                await send(context, event_to_message(event), WATCHER_STALLED_S)
+        finally:
+            run.leave(hand_over)
+        run.ended.result()
 
     async def StopRun(
         self, request: control_pb2.StopRunRequest, context: Context
     ) -> control_pb2.StopRunReply:
-        """Have the run that is on closed at its next step."""
-        self._runner.stop(request.charter_digest)
+        """Have a run paused or closed at its next step."""
+        how = Stop.CLOSE if request.close else Stop.PAUSE
+        await asyncio.to_thread(self._runs.stop, request.charter_digest, how)
         return control_pb2.StopRunReply()
+
+    async def ActiveRun(
+        self, request: control_pb2.ActiveRunRequest, context: Context
+    ) -> control_pb2.ActiveRunReply:
+        """Return which run is on and what it told last."""
+        active = self._runs.active()
+        if active is None:
+            return control_pb2.ActiveRunReply()
+        digest, last = active
+        told = None if last is None else control_pb2.RunEvent(**asdict(last))
+        return control_pb2.ActiveRunReply(charter_digest=digest, last=told)
 
 
 class ControlClient:
@@ -86,18 +99,32 @@ class ControlClient:
             reply = await self._stub.Submit(request, timeout=channel.UNARY_DEADLINE_S)
         return bundle_from_message(reply)
 
-    async def start_run(self, charter_digest: bytes) -> AsyncGenerator[RunEvent, None]:
-        """Start a run and yield its events until it ends or fails."""
-        request = control_pb2.StartRunRequest(charter_digest=charter_digest)
+    async def start_run(
+        self, charter_digest: bytes, *, begun: bool = False
+    ) -> AsyncGenerator[RunEvent, None]:
+        """Start, go on with or watch a run; yield its events until it ends, pauses or fails."""
+        request = control_pb2.StartRunRequest(charter_digest=charter_digest, begun=begun)
         with channel.translated():
             async for message in self._stub.StartRun(request):
                 yield event_from_message(message)
 
-    async def stop_run(self, charter_digest: bytes) -> None:
-        """Have the run that is on closed at its next step."""
-        request = control_pb2.StopRunRequest(charter_digest=charter_digest)
+    async def stop_run(self, charter_digest: bytes, how: Stop) -> None:
+        """Have a run paused or closed at its next step."""
+        close = how is Stop.CLOSE
+        request = control_pb2.StopRunRequest(charter_digest=charter_digest, close=close)
         with channel.translated():
             await self._stub.StopRun(request, timeout=channel.UNARY_DEADLINE_S)
+
+    async def active_run(self) -> tuple[bytes, RunEvent | None] | None:
+        """Return the charter whose run is on and what it told last; None when none is."""
+        with channel.translated():
+            reply = await self._stub.ActiveRun(
+                control_pb2.ActiveRunRequest(), timeout=channel.UNARY_DEADLINE_S
+            )
+        if not reply.charter_digest:
+            return None
+        last = event_from_message(reply.last) if reply.HasField("last") else None
+        return reply.charter_digest, last
 
 
 @asynccontextmanager

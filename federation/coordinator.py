@@ -44,10 +44,11 @@ from federation.log.store import LogStore
 from federation.process import room_for_files
 from federation.publication import Publisher
 from federation.rounds.conductor import Conductor
-from federation.rounds.desk import Carrier, Desk
+from federation.rounds.desk import Carrier, Desk, Stop
 from federation.rounds.events import Report
 from federation.rounds.store import RunStore, open_run_store
-from federation.runner import Conduct, Runner
+from federation.runner import Task
+from federation.runs import Conduct, Runs
 from federation.wal import keep_folding
 from federation.watch.calls import CallMeasures
 from federation.watch.coordinator import (
@@ -138,28 +139,30 @@ class Coordinator:
         publisher.publish(charter.envelope, PATIENCE_S)
         return charter
 
-    def conduct(
-        self, charter: Accepted[Charter], report: Report, stop: "Future[None]"
-    ) -> Closure | None:
-        """Run a charter to its end or until ``stop`` is done, in the calling thread."""
-        return self.conduct_over(self.meeting.mailbox, charter, report, stop)
+    def logged_charter(self, digest: bytes) -> Accepted[Charter]:
+        """Return a logged charter, whoever was given it; raises as :meth:`find_charter`."""
+        return self.meeting.publisher.find(digest).of(Charter)
 
-    def conduct_over(
-        self,
-        mailbox: Mailbox,
-        charter: Accepted[Charter],
-        report: Report,
-        stop: "Future[None]",
-    ) -> Closure | None:
+    def conduct(self, task: Task) -> Closure | None:
+        """Run a charter to its end or until it is to stop, in the calling thread."""
+        return self.conduct_over(self.meeting.mailbox, task)
+
+    def conduct_over(self, mailbox: Mailbox, task: Task) -> Closure | None:
         """As :meth:`conduct`, with the cities that attend ``mailbox``."""
         # Flower takes a second to import, and only runs need it
         from federation.rounds.flower import ExchangeGrid, conduct  # noqa: PLC0415
 
-        grid = ExchangeGrid(mailbox, charter.digest, stop)
-        return conduct(grid, self.app(charter, report, stop))
+        grid = ExchangeGrid(mailbox, task.charter.digest, task.stop)
+        app = self.app(task.charter, task.report, task.stop, returning=task.taken_up)
+        return conduct(grid, app)
 
     def app(
-        self, charter: Accepted[Charter], report: Report, stop: "Future[None]"
+        self,
+        charter: Accepted[Charter],
+        report: Report,
+        stop: "Future[Stop]",
+        *,
+        returning: bool = False,
     ) -> Callable[[Carrier], Conductor]:
         """Return what conducts a charter's run over whichever carrier it is given."""
 
@@ -172,6 +175,7 @@ class Coordinator:
                 clock_ms=now_ms,
                 report=report,
                 stop=stop,
+                returning=returning,
             )
             return Conductor(charter, desk, self.meeting.blobs)
 
@@ -287,24 +291,24 @@ async def serving(
     if meeting.stands:
         await stand(meeting.publisher)
     watched = (coordinator.timings, keeper.stir)
-    runner = Runner(observed(coordinator.conduct, *watched))
-    control = ControlService(submit, coordinator.find_charter, runner)
+    runs = await _taken_up(coordinator, observed(coordinator.conduct, *watched))
     async with AsyncExitStack() as standing:
         standing.push_async_callback(exchange.stop, GRACE_S)
+        control = ControlService(submit, runs)
         standing.push_async_callback((await start_control(socket, control)).stop, 0)
         if carrier is not None:
 
             def conduct_over(mailbox: Mailbox) -> Conduct:
                 return observed(partial(coordinator.conduct_over, mailbox), *watched)
 
-            offered = CarriageService(coordinator.find_charter, runner, conduct_over)
+            offered = CarriageService(coordinator.find_charter, runs, conduct_over)
             standing.push_async_callback((await start_carriage(carrier, offered)).stop, 0)
         keeping = [
             asyncio.create_task(keeper.run()),
             asyncio.create_task(ready.keep_beating()),
             asyncio.create_task(keep_folding(coordinator.home.databases)),
         ]
-        _show_figures(coordinator, runner, identity, ready)
+        _show_figures(coordinator, runs, identity, ready)
         try:
             with listening(coordinator.configuration.metrics, registry, ready):
                 yield exchange
@@ -314,12 +318,21 @@ async def serving(
             await asyncio.gather(*keeping, return_exceptions=True)
 
 
+async def _taken_up(coordinator: Coordinator, conduct: Conduct) -> Runs:
+    """Return the coordinator's runs; those that were on when it ended go on."""
+    find, logged = coordinator.find_charter, coordinator.logged_charter
+    runs = Runs(coordinator.runs, find, conduct, logged)
+    if coordinator.meeting.stands:
+        await asyncio.to_thread(runs.take_up)
+    return runs
+
+
 def _show_figures(
-    coordinator: Coordinator, runner: Runner, identity: ServerIdentity, ready: Readiness
+    coordinator: Coordinator, runs: Runs, identity: ServerIdentity, ready: Readiness
 ) -> None:
     watched = Watched(
         *(coordinator.home, coordinator.log, coordinator.runs, coordinator.meeting, ready),
-        active_run=lambda: runner.active,
+        active_run=lambda: active[0] if (active := runs.active()) else None,
         server_certificate=lambda: load_certificate(identity.current[1]),
         authority=coordinator.keys.authority.certificate,
     )

@@ -14,6 +14,7 @@ from federation.acceptance.table import ROWS
 from federation.crypto.envelope import replay_identity, sign
 from federation.crypto.keys import SigningKey, VerifyingKey, digest
 from federation.documents.membership import Membership
+from federation.documents.notices import PolicyNotice
 from federation.documents.releases import ModelRelease
 from federation.documents.types import Document, PayloadType
 from federation.errors import (
@@ -78,7 +79,8 @@ class Publisher:
         limits = limits or Limits()
         self.acceptance = Acceptance(trust, None, limits, self._held, self._held.size)
         releases = [e for e in stored if e.payload_type == PayloadType.MODEL_RELEASE]
-        for entry in releases[-1:]:
+        notices = [e for e in stored if e.payload_type == PayloadType.POLICY_NOTICE]
+        for entry in (*releases[-1:], *notices):
             self._held.note(self.acceptance.restored(entry.envelope, entry.index))
 
     @property
@@ -90,6 +92,11 @@ class Publisher:
     def latest_release(self) -> Accepted[ModelRelease] | None:
         """The last logged model release, None before the first."""
         return self._held.release
+
+    @property
+    def notices(self) -> dict[str, Accepted[PolicyNotice]]:
+        """The last logged policy notice of each city that gave one."""
+        return dict(self._held.notices)
 
     def publish(self, raw: bytes, patience_s: float = 0.0) -> Bundle:
         """Log one envelope and return it with its proof (from an empty head: ``kept_size`` 0).
@@ -261,6 +268,7 @@ class _Held:
         self._log = log
         self.size = size
         self.release: Accepted[ModelRelease] | None = None
+        self.notices: dict[str, Accepted[PolicyNotice]] = {}
 
     def holds(self, replay_identity: bytes) -> bool:
         index = self._log.index_of(replay_identity)
@@ -269,16 +277,25 @@ class _Held:
     def latest_release_version(self) -> int:
         return self.release.document.version if self.release else 0
 
+    def latest_notice_version(self, city: str) -> int:
+        latest = self.notices.get(city)
+        return latest.document.version if latest else 0
+
     def note(self, accepted: Accepted[Document]) -> None:
         """Remember an accepted entry."""
         if accepted.leaf_index is not None:
             self.size = max(self.size, accepted.leaf_index + 1)
         if isinstance(accepted.document, ModelRelease):
             self.release = accepted.of(ModelRelease)
+        if isinstance(accepted.document, PolicyNotice):
+            self.notices[accepted.document.city] = accepted.of(PolicyNotice)
 
 
 _WITNESSED = frozenset(kind.value for kind, row in ROWS.items() if row.witnessed)
-_WALKED = frozenset({PayloadType.MEMBERSHIP.value, PayloadType.MODEL_RELEASE.value})
+_WALKED = frozenset(
+    kind.value
+    for kind in (PayloadType.MEMBERSHIP, PayloadType.MODEL_RELEASE, PayloadType.POLICY_NOTICE)
+)
 
 
 def _entries(log: LogStore) -> list[LogEntry]:

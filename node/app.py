@@ -35,6 +35,7 @@ from node.foresight import Foresight
 from node.gate import Gate
 from node.identity import Association, Home, Identity, open_home
 from node.lock import claimed
+from node.outbox import Outbox
 from node.participant import Participant
 from node.policy import load_policy
 from node.presence import Presence, State, keep_presence
@@ -157,6 +158,7 @@ async def attend(
             identity=node.identity,
             association=node.association,
             documents=node.documents,
+            outbox=Outbox(node.identity.division, node.store, node.documents, node.clock_ms),
             threads=threads,
             report=PresenceNotes(node, say),
             clock_ms=node.clock_ms,

@@ -1,6 +1,6 @@
 """Being there for the coordinator: follow the log, answer requests, renew, and come back.
 
-Lives here: one session's three tasks and what happens between sessions. Must not know: what
+Lives here: one session's four tasks and what happens between sessions. Must not know: what
 requests ask, what documents mean, or where records are.
 """
 
@@ -22,6 +22,7 @@ from federation.watch import eventlog
 from node.documents import AcceptedDocuments
 from node.enrolment import checked_certificate
 from node.identity import Association, Home, Identity
+from node.outbox import Outbox
 from node.presence import Presence, State
 
 FIRST_PAUSE_S = 0.25
@@ -66,6 +67,7 @@ class Connection:
         identity: Identity,
         association: Association,
         documents: AcceptedDocuments,
+        outbox: Outbox,
         threads: Executor,
         report: Callable[[Presence], None],
         clock_ms: Callable[[], int],
@@ -76,6 +78,7 @@ class Connection:
         self._identity = identity
         self._endpoint = home.endpoint(association)
         self._documents = documents
+        self._outbox = outbox
         self._threads = threads
         self._report = report
         self._clock_ms = clock_ms
@@ -130,6 +133,7 @@ class Connection:
                     group.create_task(self._attend(client, answer, cosign))
                     group.create_task(self._leave(broken))
                     group.create_task(self._renew(client))
+                    group.create_task(self._outbox.serve(client))
             except BaseExceptionGroup as failures:
                 # the first failure ends the session; the others are its cancellations
                 raise failures.exceptions[0] from failures.exceptions[0].__cause__

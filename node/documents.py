@@ -29,7 +29,7 @@ from federation.log.conflict import Conflict
 from federation.trust import Pin, Trust
 from federation.wire import codec
 from node import distrust
-from node.store import documents, feed, runs
+from node.store import documents, feed, notices, runs
 from node.store.documents import StoredDocument
 from node.store.engine import Store
 from node.store.feed import RefusedEntry
@@ -65,6 +65,11 @@ class StoreHeld:
             last = documents.latest_of_type(connection, PayloadType.MODEL_RELEASE)
         release = None if last is None else _decoded(last)
         return release.version if isinstance(release, ModelRelease) else 0
+
+    def latest_notice_version(self, city: str) -> int:
+        """The version of the last accepted policy notice of a city, 0 before the first."""
+        with self.store.read() as connection:
+            return notices.latest_version(connection, city)
 
 
 class AcceptedDocuments:
@@ -189,6 +194,12 @@ class AcceptedDocuments:
                 f"document {document_digest.hex()[:16]} did not arrive within {timeout_s:g} s",
             )
         return found
+
+    def check_receipt(self, bundle: Bundle) -> None:
+        """Steps 6 and 7 of a receipt for an envelope this city published; raises as acceptance."""
+        with self._changed:
+            self._refuse_when_broken()
+            self._acceptance.receipt(bundle, self._clock_ms())
 
     def suspect(self, sentence: str) -> None:
         """Keep an alarm about the log that a person must look at; the same sentence is one."""

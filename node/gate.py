@@ -11,21 +11,22 @@ from types import MappingProxyType
 from sqlalchemy import Connection
 
 from federation.acceptance import Accepted
-from federation.crypto.envelope import sign
+from federation.crypto.envelope import replay_identity, sign
 from federation.crypto.keys import SigningKey, digest
 from federation.documents.charter import Charter
 from federation.documents.exchanged import Consent, Contribution, Refusal, Vote
-from federation.documents.types import Document
+from federation.documents.notices import PolicyNotice
+from federation.documents.types import LOGGED, TYPE_OF, Document
 from federation.errors import Reason, Refused
 from federation.log.checkpoint import Checkpoint, cosignature
 from federation.privacy.accounting import compose
 from federation.privacy.events import EVALUATION
 from federation.rounds.terms import budget_kind, charter_events
-from federation.wire.codec import encode_document, encode_envelope
+from federation.wire.codec import decode_envelope, encode_document, encode_envelope
 from node.policy import Case, Decision, Policy, Verdict, decide
 from node.privacy import ledger
 from node.records import Grade
-from node.store import answers, documents, egress, runs
+from node.store import answers, documents, egress, outbox, runs
 from node.store.answers import Question
 from node.store.egress import Departure
 from node.store.engine import Store
@@ -55,6 +56,7 @@ PASSAGES: Mapping[type[Document] | type[Checkpoint], Passage] = MappingProxyType
         Refusal: Passage(Grade.PUBLIC, charged=False),
         Contribution: Passage(Grade.PUBLIC, charged=True),
         Vote: Passage(Grade.PUBLIC, charged=True),
+        PolicyNotice: Passage(Grade.PUBLIC, charged=False),
     }
 )
 
@@ -176,6 +178,23 @@ class Gate:
             self._check_paid(connection, charge, contribution.charter_digest, key)
             envelope = self._out(connection, contribution, contribution.charter_digest, charge)
             return self._once(connection, question, request_digest, envelope)
+
+    def post(self, compose: Callable[[Connection, Policy], Document]) -> bytes:
+        """Put a document into the outbox, to be logged; return its envelope.
+
+        ``compose`` makes it from the policy in force, in the transaction that holds its entry, its
+        signature and its place in the outbox. Raises Refused(POLICY) for what may not be published.
+        """
+        policy = self._policy()
+        with self._store.write() as connection:
+            document = compose(connection, policy)
+            kind = TYPE_OF[type(document)]
+            if kind not in LOGGED:
+                raise Refused(Reason.POLICY, f"no {type(document).__name__} is published")
+            envelope = self._out(connection, document, None, None)
+            identity = replay_identity(decode_envelope(envelope))
+            outbox.add(connection, kind, identity, envelope, self._clock_ms())
+        return envelope
 
     def refuse(self, refusal: Refusal) -> bytes:
         """Let a refusal out and count it; it is not kept, as the next answer may be another."""

@@ -14,6 +14,7 @@ from federation.acceptance.table import ROWS
 from federation.crypto.envelope import replay_identity
 from federation.crypto.keys import digest
 from federation.documents.membership import Membership
+from federation.documents.notices import PolicyNotice
 from federation.documents.types import LOGGED, Document, PayloadType
 from federation.errors import Malformed, Reason, StorageFault, Untrusted
 from federation.log.bundle import Bundle
@@ -71,6 +72,10 @@ class Held(Protocol):
 
     def latest_release_version(self) -> int:
         """The highest accepted model release's version, 0 before the first."""
+        ...
+
+    def latest_notice_version(self, city: str) -> int:
+        """The highest accepted policy notice's version of a city, 0 before the first."""
         ...
 
 
@@ -169,6 +174,16 @@ class Acceptance:
         steps.consistency(self.kept, checkpoint, bundle.consistency_from, path)  # 8
         return checkpoint
 
+    def receipt(self, bundle: Bundle, now_ms: int) -> Checkpoint:
+        """Steps 6 and 7 of a receipt, changing nothing: a head in which the entry is logged.
+
+        That it is logged in *this* reader's log shows when the feed comes to its index.
+        """
+        note = bundle.checkpoint
+        checkpoint = steps.checkpoint_of(note, self.trust, None, now_ms, self.limits)  # 6
+        steps.inclusion(bundle, checkpoint, bundle.leaf_index)  # 7
+        return checkpoint
+
     def pass_over(self, bundle: Bundle, now_ms: int) -> None:
         """Steps 6–8: leave behind an entry that :meth:`logged` refused.
 
@@ -227,7 +242,10 @@ class Acceptance:
         index = accepted.leaf_index
         passed = index is not None and index < self.next_index
         steps.not_held(passed or self._held.holds(accepted.digest))  # 10
-        steps.newer(accepted.document, self.trust, known, self._held.latest_release_version)  # 10
+        document = accepted.document
+        steps.newer(document, self.trust, known, self._held.latest_release_version)  # 10
+        if isinstance(document, PolicyNotice):
+            steps.newer_notice(document, self._held.latest_notice_version(document.city))  # 10
 
 
 def restore_trust(pin: Pin, memberships: Iterable[tuple[bytes, int]]) -> Trust:

@@ -15,6 +15,7 @@ from federation.crypto.envelope import Envelope
 from federation.crypto.keys import check_agreement_key, digest
 from federation.documents.exchanged import Consent
 from federation.documents.membership import Membership
+from federation.documents.notices import PolicyNotice
 from federation.documents.releases import ModelRelease
 from federation.documents.runs import Roster
 from federation.documents.types import Document, PayloadType
@@ -253,4 +254,14 @@ def newer(
     if isinstance(document, ModelRelease) and document.version <= (latest := latest_release()):
         raise Stale(
             Reason.ROLLED_BACK, f"release {document.version}, but {latest} is already known"
+        )
+
+
+@step(10)
+def newer_notice(notice: PolicyNotice, latest: int) -> None:
+    """A city's notices only grow: Stale(ROLLED_BACK)."""
+    if notice.version <= latest:
+        raise Stale(
+            Reason.ROLLED_BACK,
+            f"notice {notice.version} of {notice.city}, but {latest} is already known",
         )

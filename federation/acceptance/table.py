@@ -49,6 +49,7 @@ ROWS: Mapping[PayloadType, Row] = {
     PayloadType.CLOSURE: Row(Role.COORDINATOR, "closed_ms"),
     PayloadType.MODEL_RELEASE: Row(Role.COORDINATOR, "released_ms", witnessed=True),
     PayloadType.STATISTICS_RELEASE: Row(Role.COORDINATOR, "released_ms", witnessed=True),
+    PayloadType.POLICY_NOTICE: Row(Role.CITY, "issued_ms"),
     PayloadType.CONSENT_REQUEST: Row(Role.COORDINATOR, "issued_ms"),
     PayloadType.CONSENT: Row(Role.CITY, "consented_ms"),
     PayloadType.ROUND_REQUEST: Row(Role.COORDINATOR, "issued_ms"),

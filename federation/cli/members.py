@@ -23,6 +23,7 @@ from federation.coordinator import now_ms, reading
 from federation.crypto import certificates
 from federation.crypto.envelope import replay_identity
 from federation.documents import rules
+from federation.documents.notices import PolicyNotice
 from federation.errors import Misconfigured, Reason, Refused
 from federation.exchange.database import open_database
 from federation.exchange.enrolment import same_fingerprint
@@ -252,3 +253,20 @@ def membership_show(home: HomeOption) -> None:
 
 def _asking(place: Home) -> list[Asking]:
     return InvitationBook(open_database(place.exchange_file)).asking()
+
+
+def cities(home: HomeOption) -> None:
+    """List the cities, and what each said last of the charters it takes part in."""
+    with reading(Home(home)) as log:
+        for city in log.trust.current.cities:
+            say(f"{city.division}  {city.name}  {city.status}")
+            notice = log.notices.get(city.division)
+            if notice is not None:
+                _tell_notice(notice.document)
+
+
+def _tell_notice(notice: PolicyNotice) -> None:
+    since = f"notice {notice.version}, {time_text(notice.issued_ms)}"
+    say(f"  ε {notice.epsilon:g} a year at δ {notice.delta:g} ({since})")
+    for kind in notice.kinds:
+        say(f"  {kind.kind}: {kind.mode}, ε ≤ {kind.max_epsilon:g}, {kind.min_roster} cities")

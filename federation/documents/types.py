@@ -15,6 +15,7 @@ from federation.documents.exchanged import (
     Vote,
 )
 from federation.documents.membership import Membership
+from federation.documents.notices import PolicyNotice
 from federation.documents.releases import ModelRelease, StatisticsRelease
 from federation.documents.runs import Closure, DropRecord, Roster, RoundRecord
 
@@ -33,6 +34,7 @@ Document = (
     | Closure
     | ModelRelease
     | StatisticsRelease
+    | PolicyNotice
 )
 
 
@@ -53,6 +55,7 @@ class PayloadType(StrEnum):
     CLOSURE = "laborfed/closure/v1"
     MODEL_RELEASE = "laborfed/model-release/v1"
     STATISTICS_RELEASE = "laborfed/statistics-release/v1"
+    POLICY_NOTICE = "laborfed/policy-notice/v1"
 
 
 DOCUMENT_OF: dict[PayloadType, type[Document]] = {
@@ -70,6 +73,7 @@ DOCUMENT_OF: dict[PayloadType, type[Document]] = {
     PayloadType.CLOSURE: Closure,
     PayloadType.MODEL_RELEASE: ModelRelease,
     PayloadType.STATISTICS_RELEASE: StatisticsRelease,
+    PayloadType.POLICY_NOTICE: PolicyNotice,
 }
 TYPE_OF: dict[type[Document], PayloadType] = {cls: kind for kind, cls in DOCUMENT_OF.items()}
 
@@ -84,5 +88,6 @@ LOGGED = frozenset(
         PayloadType.CLOSURE,
         PayloadType.MODEL_RELEASE,
         PayloadType.STATISTICS_RELEASE,
+        PayloadType.POLICY_NOTICE,
     }
 )

@@ -27,14 +27,20 @@ from federation.rounds.spending import Spending
 from federation.rounds.stages import ENDS, Outcome, Stage, after
 from federation.rounds.statements import Attempt
 
+# Who is asked first after a restart has this much longer, seconds: a city that lost its coordinator
+# tries again every 30 s at most, and is to find it before it is missed.
+RETURN_S = 45.0
+
 
 @dataclass(frozen=True)
 class _Asked:
     """The round under way and what came of asking for it.
 
-    ``before``: cities that had lost their keys in this round's attempts before.
+    ``begun_ms``: when it was asked for; ``before``: cities that had lost their keys in this round's
+    attempts before.
     """
 
+    begun_ms: int
     request: RoundRequest
     context: MaskContext
     collected: Collected
@@ -70,6 +76,7 @@ class Conductor:
         self._attempt: Attempt
         self._asked: _Asked
         self._restarted: frozenset[str] = frozenset()
+        self._extra_s = 0.0
         self._verdict = ("failed", "")
         self._do: dict[Stage, Callable[[], Outcome]] = {
             Stage.GATHERING: self._gather,
@@ -83,7 +90,7 @@ class Conductor:
         }
 
     def conduct(self) -> Closure | None:
-        """Conduct the run to its end; None when it was not started and the charter stays open.
+        """Conduct the run to its end; None when it was paused or not started and stays open.
 
         Raises Refused(CHARTER_CLOSED) after its end, Refused(CHARTER_WINDOW) when it never ran and
         its window is not open, StorageFault when what is kept of it does not hold.
@@ -101,7 +108,8 @@ class Conductor:
         position = self._position = resume(self._charter, kept, self._blobs)
         if position.closure is not None:
             raise Refused(Reason.CHARTER_CLOSED, "the run of this charter is closed")
-        self._attempt = Attempt(self._accepted.digest, position.attempts, b"", b"")
+        self._attempt = statements.standing_attempt(self._accepted.digest, position)
+        self._extra_s = RETURN_S if position.attempts or self._desk.returning else 0.0
         now_ms = self._desk.clock_ms()
         open_now = self._charter.not_before_ms <= now_ms < self._charter.not_after_ms
         if not position.attempts:
@@ -117,14 +125,28 @@ class Conductor:
         if not open_now:
             self._verdict = ("failed", "the charter's window is over")
             return Stage.CLOSING
-        return Stage.REPEATING
+        return Stage.ASKING if position.standing and self._same_key() else Stage.REPEATING
+
+    def _same_key(self) -> bool:
+        """Whether the roster's membership names the key that signs requests now.
+
+        Under another key the same request has other bytes, which no city answers twice.
+        """
+        trust = self._desk.publisher.trust
+        named = trust.named(self._attempt.membership_digest).coordinator_key
+        return named == self._desk.key.public.raw
+
+    def _patience_s(self) -> float:
+        """How long the question asked now may take, seconds."""
+        extra_s, self._extra_s = self._extra_s, 0.0
+        return self._charter.round_deadline_s + extra_s
 
     def _gather(self) -> Outcome:
         if self._desk.stopped:
             return self._stopped()
         # a city of the last roster that comes back, from its own restart or to a coordinator that
         # was restarted, is waited for: it is asked once it attends again
-        before = frozenset((*self._attempt.consents, *self._position.cities))
+        before = frozenset((*self._attempt.consents, *self._position.consents))
         before -= self._position.dropped
         asked = self._desk.reachable(self._position.dropped) | before
         self._attempt = Attempt(
@@ -139,11 +161,13 @@ class Conductor:
             sorted(asked),
             self._desk.sign(request),
             terms.QUERY,
-            timeout_s=self._charter.round_deadline_s,
+            timeout_s=self._patience_s(),
             judge=lambda raw, city: judging.consent(raw, city, request, self._desk.in_run),
             tell=self._tell_city,
         )
         self._attempt = replace(self._attempt, consents=self._usable(found))
+        if self._desk.stopped:
+            return self._stopped()
         needed = max(self._charter.min_roster, self._charter.collusion_bound + 2)
         if len(self._attempt.consents) >= needed:
             return Outcome.ENOUGH
@@ -152,8 +176,6 @@ class Conductor:
             f"{len(self._attempt.consents)} cities consented, {needed} are needed",
         )
         self._tell(self._verdict[1])
-        if self._desk.stopped:
-            return self._stopped()
         return Outcome.TOO_FEW if self._position.attempts else Outcome.TOO_FEW_AT_START
 
     def _usable(self, found: Collected) -> dict[str, bytes]:
@@ -174,25 +196,25 @@ class Conductor:
         roster = statements.roster(self._attempt, self._position, self._desk.clock_ms())
         digest = self._publish(roster)
         self._attempt = replace(self._attempt, roster_digest=digest)
-        self._position = self._position.noted(roster)
+        self._position = self._position.noted(roster, digest)
         self._tell(f"roster of {len(self._attempt.consents)}: {', '.join(self._attempt.consents)}")
         return Outcome.ROSTERED
 
     def _ask(self) -> Outcome:
         if self._desk.stopped:
             return self._stopped()
-        now_ms = self._desk.clock_ms()
-        request = statements.round_request(self._attempt, self._position, self._charter, now_ms)
+        begun_ms = self._desk.clock_ms()
+        request = statements.round_request(self._attempt, self._position, self._charter)
         context = terms.mask_context(request, self._charter)
         collected = self._desk.collect(
             self._attempt.consents,
             self._desk.sign(request),
             terms.message_type(request.kind),
-            timeout_s=self._charter.round_deadline_s,
+            timeout_s=self._patience_s(),
             judge=lambda raw, city: judging.contribution(raw, city, context, self._desk.in_run),
             tell=self._tell_city,
         )
-        self._asked = _Asked(request, context, collected, self._restarted)
+        self._asked = _Asked(begun_ms, request, context, collected, self._restarted)
         self._restarted |= self._asked.restarted
         if not collected.faults:
             return Outcome.COMPLETE
@@ -204,8 +226,8 @@ class Conductor:
         number, missing = self._asked.request.round, self._asked.missing
         now_ms = self._desk.clock_ms()
         for drop in statements.drop_records(self._attempt, number, missing, now_ms):
-            self._publish(drop)
-            self._position = self._position.noted(drop)
+            digest = self._publish(drop)
+            self._position = self._position.noted(drop, digest)
             self._tell(f"dropped {', '.join(drop.cities)}: {drop.reason}")
         return Outcome.DROPPED
 
@@ -231,7 +253,7 @@ class Conductor:
         self._restarted = frozenset()
         digest = self._publish(record, answers)
         self._position = self._position.recorded(record, digest, total, state)
-        self._tell("recorded", seconds=(now_ms - request.issued_ms) / 1000)
+        self._tell("recorded", seconds=(now_ms - self._asked.begun_ms) / 1000)
         return Outcome.LAST if record.round == terms.last_round(self._charter) else Outcome.MORE
 
     def _release(self) -> Outcome:
@@ -245,8 +267,8 @@ class Conductor:
         if released is None:
             self._verdict = ("voted_down", "too few cities found the candidate not worse")
         else:
-            self._publish(released)
-            self._position = self._position.noted(released)
+            digest = self._publish(released)
+            self._position = self._position.noted(released, digest)
             self._verdict = ("released", "")
         return Outcome.DECIDED
 
@@ -254,8 +276,8 @@ class Conductor:
         closure = statements.closure(
             self._accepted.digest, self._position, self._verdict, self._desk.clock_ms()
         )
-        self._publish(closure)
-        self._position = self._position.noted(closure)
+        digest = self._publish(closure)
+        self._position = self._position.noted(closure, digest)
         cost = results.cost(self._charter, self._position)
         self._tell(f"{closure.outcome} {closure.reason}".strip(), epsilon=cost)
         return Outcome.DONE
@@ -265,6 +287,9 @@ class Conductor:
         return self._desk.keep_and_publish(charter, document, received, waiting=self._tell)
 
     def _stopped(self) -> Outcome:
+        if self._desk.paused:
+            self._tell("paused by an operator; cities keep what they reserved")
+            return Outcome.PAUSED
         self._verdict = ("stopped", "an operator stopped the run")
         # where nothing was logged yet there is no run to close
         return Outcome.STOPPED if self._position.attempts else Outcome.TOO_FEW_AT_START

@@ -7,6 +7,7 @@ round computes.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from federation.acceptance import Accepted
@@ -23,6 +24,13 @@ from federation.wire.codec import decode_envelope, encode_document, encode_envel
 PASSING = frozenset({Reason.MEMBERSHIP_EXPIRED, Reason.NOT_YET_VALID})
 # Witnesses that are away are waited for, in turns between which an operator may end the run.
 TURNS, TURN_S = 12, 5.0
+
+
+class Stop(StrEnum):
+    """How an operator has a run stop at its next step."""
+
+    PAUSE = "pause"  # nothing is logged: it can go on
+    CLOSE = "close"  # its end is logged
 
 
 class Carrier(Protocol):
@@ -65,9 +73,10 @@ class Collected:
 
 @dataclass(frozen=True, eq=False)
 class Desk:
-    """One run's outside. ``stop`` is done once an operator ends the run; ``key`` signs.
+    """One run's outside. ``stop`` is done once an operator stops the run; ``key`` signs.
 
-    ``turn_s``: how long a turn of waiting for witnesses is, seconds.
+    ``turn_s``: how long a turn of waiting for witnesses is, seconds; ``returning``: the coordinator
+    was restarted, cities that do not attend yet are coming back.
     """
 
     carrier: Carrier
@@ -76,13 +85,19 @@ class Desk:
     key: SigningKey
     clock_ms: Callable[[], int]
     report: Report
-    stop: "Future[None]"
+    stop: "Future[Stop]"
     turn_s: float = TURN_S
+    returning: bool = False
 
     @property
     def stopped(self) -> bool:
-        """Whether the run is to end."""
+        """Whether the run is to stop."""
         return self.stop.done()
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is to stop in such a way that it can go on."""
+        return self.stop.done() and self.stop.result() is Stop.PAUSE
 
     @property
     def membership_digest(self) -> bytes:
@@ -150,9 +165,9 @@ class Desk:
         return self.publisher.acceptance.in_run(raw, expected, self.clock_ms())
 
     def reachable(self, dropped: frozenset[str]) -> frozenset[str]:
-        """Active cities that attend now and are not out of the run."""
+        """Active cities that attend now, or are coming back, and are not out of the run."""
         active = frozenset(self.publisher.trust.current.active_cities)
-        return (self.carrier.present() & active) - dropped
+        return (active if self.returning else self.carrier.present() & active) - dropped
 
     def collect(
         self,

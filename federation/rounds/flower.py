@@ -23,7 +23,7 @@ from federation.errors import PeerError, Reason
 from federation.exchange.mailbox import Mailbox
 
 if TYPE_CHECKING:  # a stock SuperNode starts a process for every message: little is loaded here
-    from federation.rounds.desk import Carrier
+    from federation.rounds.desk import Carrier, Stop
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -157,7 +157,7 @@ class ExchangeGrid(Grid):  # type: ignore[misc]  # as above
     ``stop`` ends every wait once it is done. A reply's source is the city whose stream it came by.
     """
 
-    def __init__(self, mailbox: Mailbox, charter_digest: bytes, stop: "Future[None]") -> None:
+    def __init__(self, mailbox: Mailbox, charter_digest: bytes, stop: "Future[Stop]") -> None:
         self._mailbox = mailbox
         self._stop = stop
         # Flower's run identifiers are 63 bits

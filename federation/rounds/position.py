@@ -7,7 +7,7 @@ stages, cities' streams, or what comes next.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from federation.crypto.envelope import replay_identity
+from federation.crypto.envelope import Envelope, replay_identity
 from federation.crypto.keys import digest
 from federation.documents.charter import Charter
 from federation.documents.exchanged import Consent
@@ -25,9 +25,9 @@ from federation.wire.codec import decode_document, decode_envelope
 class Position:
     """After ``completed`` rounds. ``last_sum``: int64 little-endian bytes of the last one.
 
-    ``state`` is None in a statistics run. ``attempts``: rosters made; ``cities``: those of the last
-    one; ``dropped``: cities out of the run; ``released``: whether its result was; ``closure``: its
-    end, None before it.
+    ``state`` is None in a statistics run. ``roster``: the last attempt's, ``since_ms``: when it or
+    the last record after it was made; ``dropped``: cities out of the run; ``released``: whether its
+    result was; ``closure``: its end, None before it.
     """
 
     state: State | None
@@ -36,11 +36,27 @@ class Position:
     record: RoundRecord | None = None
     record_digest: bytes = b""
     last_sum: bytes = b""
-    attempts: int = 0
-    cities: tuple[str, ...] = ()
+    roster: Roster | None = None
+    roster_digest: bytes = b""
+    since_ms: int = 0
     dropped: frozenset[str] = frozenset()
     released: bool = False
     closure: Closure | None = None
+
+    @property
+    def attempts(self) -> int:
+        """How many rosters were made."""
+        return self.roster.attempt if self.roster else 0
+
+    @property
+    def consents(self) -> dict[str, bytes]:
+        """The last roster's consent envelopes by city, ascending."""
+        return {_city_of(raw): raw for raw in self.roster.consents} if self.roster else {}
+
+    @property
+    def standing(self) -> bool:
+        """Whether the last attempt is still on: it has a roster, and no city of it was dropped."""
+        return self.roster is not None and not self.dropped & self.consents.keys()
 
     def recorded(
         self, record: RoundRecord, own_digest: bytes, total: bytes, state: State | None
@@ -54,14 +70,15 @@ class Position:
             record=record,
             record_digest=own_digest,
             last_sum=total,
+            since_ms=record.closed_ms,
         )
 
-    def noted(self, document: Document) -> "Position":
+    def noted(self, document: Document, own_digest: bytes) -> "Position":
         """The position once any other document of the run is kept."""
         match document:
             case Roster():
-                cities = tuple(_city_of(consent) for consent in document.consents)
-                return replace(self, attempts=document.attempt, cities=cities)
+                since = document.rostered_ms
+                return replace(self, roster=document, roster_digest=own_digest, since_ms=since)
             case DropRecord():
                 return replace(self, dropped=self.dropped | set(document.cities))
             case ModelRelease() | StatisticsRelease():
@@ -102,10 +119,9 @@ def resume(charter: Charter, kept: Iterable[bytes], blobs: BlobStore) -> Positio
     """
     position = start(charter, blobs)
     for raw in kept:
-        envelope = decode_envelope(raw)
-        document = decode_document(envelope.payload_type, envelope.payload)
+        envelope, document = _opened(raw)
         if not isinstance(document, RoundRecord):
-            position = position.noted(document)
+            position = position.noted(document, replay_identity(envelope))
             continue
         total = blobs.get(document.sum_digest)
         state = following(position.state, total, charter, document.kind)
@@ -115,9 +131,29 @@ def resume(charter: Charter, kept: Iterable[bytes], blobs: BlobStore) -> Positio
     return position
 
 
+def outline(kept: Iterable[bytes]) -> Position:
+    """The position that the ``kept`` envelopes lead to, sums and parameters left out: to show it.
+
+    StorageFault(STORAGE) when one is none of a run's.
+    """
+    position = Position(None, NO_PARAMETERS)
+    for raw in kept:
+        envelope, document = _opened(raw)
+        own_digest = replay_identity(envelope)
+        if isinstance(document, RoundRecord):
+            position = position.recorded(document, own_digest, b"", None)
+        else:
+            position = position.noted(document, own_digest)
+    return position
+
+
+def _opened(raw: bytes) -> tuple[Envelope, Document]:
+    envelope = decode_envelope(raw)
+    return envelope, decode_document(envelope.payload_type, envelope.payload)
+
+
 def _city_of(consent: bytes) -> str:
-    envelope = decode_envelope(consent)
-    document = decode_document(envelope.payload_type, envelope.payload)
+    _, document = _opened(consent)
     if not isinstance(document, Consent):
         raise StorageFault(Reason.STORAGE, "a kept roster holds something that is no consent")
     return document.city

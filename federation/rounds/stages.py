@@ -20,6 +20,7 @@ class Stage(StrEnum):
     CLOSING = "closing"  # the run's end is logged
     CLOSED = "closed"
     NOT_STARTED = "not_started"  # nothing was logged, the charter stays open
+    PAUSED = "paused"  # nothing more is asked until an operator says so
 
 
 class Outcome(StrEnum):
@@ -41,6 +42,7 @@ class Outcome(StrEnum):
     OUT_OF_BOUND = "out_of_bound"
     DECIDED = "decided"
     STOPPED = "stopped"
+    PAUSED = "paused"
     DONE = "done"
 
 
@@ -50,12 +52,14 @@ NEXT = MappingProxyType(
         (Stage.GATHERING, Outcome.TOO_FEW_AT_START): Stage.NOT_STARTED,
         (Stage.GATHERING, Outcome.TOO_FEW): Stage.CLOSING,
         (Stage.GATHERING, Outcome.STOPPED): Stage.CLOSING,
+        (Stage.GATHERING, Outcome.PAUSED): Stage.PAUSED,
         (Stage.ROSTERING, Outcome.ROSTERED): Stage.ASKING,
         (Stage.ROSTERING, Outcome.OUTDATED): Stage.GATHERING,
         (Stage.ASKING, Outcome.COMPLETE): Stage.RECORDING,
         (Stage.ASKING, Outcome.MISSING): Stage.DROPPING,
         (Stage.ASKING, Outcome.KEYS_LOST): Stage.REPEATING,
         (Stage.ASKING, Outcome.STOPPED): Stage.CLOSING,
+        (Stage.ASKING, Outcome.PAUSED): Stage.PAUSED,
         (Stage.DROPPING, Outcome.DROPPED): Stage.REPEATING,
         (Stage.REPEATING, Outcome.ALLOWED): Stage.GATHERING,
         (Stage.REPEATING, Outcome.EXHAUSTED): Stage.CLOSING,
@@ -66,7 +70,7 @@ NEXT = MappingProxyType(
         (Stage.CLOSING, Outcome.DONE): Stage.CLOSED,
     }
 )
-ENDS = frozenset({Stage.CLOSED, Stage.NOT_STARTED})
+ENDS = frozenset({Stage.CLOSED, Stage.NOT_STARTED, Stage.PAUSED})
 
 
 def after(stage: Stage, outcome: Outcome) -> Stage:

@@ -36,6 +36,21 @@ class Attempt:
     roster_digest: bytes = b""
 
 
+def standing_attempt(charter_digest: bytes, position: Position) -> Attempt:
+    """Return the attempt that the last roster began, as it was when that was logged."""
+    roster = position.roster
+    if roster is None:
+        return Attempt(charter_digest, 0, b"", b"")
+    return Attempt(
+        charter_digest,
+        roster.attempt,
+        roster.attempt_nonce,
+        roster.membership_digest,
+        position.consents,
+        position.roster_digest,
+    )
+
+
 def consent_request(attempt: Attempt, now_ms: int) -> ConsentRequest:
     """Ask a city to join ``attempt``."""
     return ConsentRequest(
@@ -61,10 +76,12 @@ def roster(attempt: Attempt, position: Position, now_ms: int) -> Roster:
     )
 
 
-def round_request(
-    attempt: Attempt, position: Position, charter: Charter, now_ms: int
-) -> RoundRequest:
-    """Ask a city for its contribution to the next round."""
+def round_request(attempt: Attempt, position: Position, charter: Charter) -> RoundRequest:
+    """Ask a city for its contribution to the next round.
+
+    Nothing in it but what is logged, its time included: a coordinator that comes back asks the same
+    round of the same roster with the same bytes, and who answered them sends the same answer again.
+    """
     number = position.completed + 1
     return RoundRequest(
         charter_digest=attempt.charter_digest,
@@ -76,7 +93,7 @@ def round_request(
         parameters_digest=position.parameters_digest,
         previous_record_digest=position.record_digest,
         previous_sum=to_modulus_bytes(position.last_sum, charter.privacy.modulus_bits),
-        issued_ms=now_ms,
+        issued_ms=position.since_ms,
     )
 
 

@@ -1,10 +1,13 @@
-"""What the coordinator keeps of runs: its own documents in order, and every signed contribution.
+"""What the coordinator keeps of runs: its own documents in order, every signed contribution, and
+whether a run is to go on.
 
 Lives here: the tables and their queries. Must not know: the order of a run or what an envelope
 says. A document is kept here before it is logged, so that a restart logs the very same bytes.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import sqlalchemy as sql
@@ -32,6 +35,31 @@ contributions = sql.Table(
     sql.Column("city", sql.String(6), nullable=False),
     sql.Column("envelope", sql.LargeBinary, nullable=False),
 )
+standings = sql.Table(
+    "standings",
+    metadata,
+    sql.Column("charter_digest", _DIGEST, primary_key=True),
+    sql.Column("standing", sql.String(16), nullable=False),
+    sql.Column("fault", sql.Text, nullable=False),
+)
+
+
+class Standing(StrEnum):
+    """Whether a run is to go on."""
+
+    ON = "on"  # it goes on, after a restart as well
+    CARRIED = "carried"  # as on, and after a restart it waits for its carrier
+    PAUSED = "paused"  # it waits for an operator
+    CLOSING = "closing"  # an operator wants its end logged
+    OVER = "over"  # it is closed, or was not started: nothing is left to do
+
+
+@dataclass(frozen=True)
+class Stands:
+    """A run's standing, and the sentence of what stopped it last, empty when nothing did."""
+
+    standing: Standing
+    fault: str = ""
 
 
 class RunStore:
@@ -85,6 +113,29 @@ class RunStore:
     def prove_writable(self) -> None:
         """Write to the file without keeping anything; StorageFault(STORAGE) when that fails."""
         database.prove_writable(self._engine)
+
+    def stand(self, charter_digest: bytes, standing: Standing, fault: str = "") -> None:
+        """Keep how a run stands, durably."""
+        values = {"standing": standing.value, "fault": fault}
+        new = sqlite.insert(standings).values(charter_digest=charter_digest, **values)
+        with transaction(self._engine, write=True) as connection:
+            connection.execute(new.on_conflict_do_update(set_=values))
+
+    def standings(self) -> dict[bytes, Stands]:
+        """How every run stands that was ever started, the oldest first.
+
+        One of which only documents are kept is on.
+        """
+        begun = sql.select(journal.c.charter_digest).group_by(journal.c.charter_digest)
+        with transaction(self._engine) as connection:
+            kept = {
+                row.charter_digest: Stands(Standing(row.standing), row.fault)
+                for row in connection.execute(sql.select(standings))
+            }
+            first = sql.func.min(journal.c.number)
+            order = list(connection.scalars(begun.order_by(first)))
+        order += [charter_digest for charter_digest in kept if charter_digest not in order]
+        return {digest: kept.get(digest, Stands(Standing.ON)) for digest in order}
 
     def contribution(self, wanted: bytes, /) -> bytes | None:
         """A contribution's envelope by its SHA-256, None when it is not kept."""

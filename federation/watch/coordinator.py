@@ -7,7 +7,6 @@ how anything told here comes about, or over what it is told.
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,18 +16,18 @@ import structlog
 from cryptography import x509
 from prometheus_client import CollectorRegistry, Histogram
 
-from federation.acceptance import Accepted
 from federation.crypto.certificates import expires_ms
-from federation.documents.charter import Charter
+from federation.documents.runs import Closure
 from federation.errors import StorageFault
 from federation.exchange.meeting import Meeting
 from federation.home import Home
 from federation.log.store import LogStore, NewEntry, Sign
-from federation.rounds.events import Report, RunEvent
+from federation.rounds.events import RunEvent
 from federation.rounds.openness import OpenRuns
 from federation.rounds.stages import Stage
 from federation.rounds.store import RunStore
-from federation.runner import Conduct
+from federation.runner import Task
+from federation.runs import Conduct
 from federation.watch import eventlog
 from federation.watch.measures import Measure, Reading
 from federation.watch.readiness import Condition, Readiness
@@ -77,24 +76,25 @@ def observed(conduct: Conduct, timings: Timings, on_fault: Callable[[], object])
     ``on_fault`` is called, in the run's thread, when a run ends by a fault of storage.
     """
 
-    def observing(charter: Accepted[Charter], report: Report, stop: "Future[None]") -> object:
-        log = structlog.get_logger().bind(charter=charter.digest.hex())
+    def observing(task: Task) -> Closure | None:
+        log = structlog.get_logger().bind(charter=task.charter.digest.hex())
 
         def note(event: RunEvent) -> None:
             if event.stage == Stage.RECORDING:
                 timings.round.observe(event.seconds)
             if talkative:
                 _tell(log, event)
-            report(event)
 
         talkative = log.is_enabled_for(logging.DEBUG)  # rounds are short, and steps are many
         log.info("run_started")
+        task.watch(note)
         try:
-            return conduct(charter, note, stop)
+            return conduct(task)
         except StorageFault:
             on_fault()
             raise
         finally:
+            task.leave(note)
             log.info("run_left")
 
     return observing

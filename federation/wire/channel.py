@@ -96,7 +96,7 @@ def server_options(settings: LimitSettings) -> list[tuple[str, int]]:
         ("grpc.max_allowed_incoming_connections", settings.connections),
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_S * 1000),
         ("grpc.max_connection_idle_ms", IDLE_S * 1000),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
+        ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
         # a second process must fail to bind, not share the port
         ("grpc.so_reuseport", 0),
     ]

@@ -11,7 +11,17 @@ import typer
 
 from federation.process import keep_secrets_in
 from federation.terminal import Commands
-from node.cli import consents, importing, joining, ledgers, matching, policies, results, serving
+from node.cli import (
+    consents,
+    importing,
+    joining,
+    ledgers,
+    matching,
+    outbox,
+    policies,
+    results,
+    serving,
+)
 
 app = typer.Typer(
     help="Run one city's node: its records stay, models and statistics travel.",
@@ -33,6 +43,7 @@ app.command()(serving.believe)
 app.command()(matching.match)
 app.command()(ledgers.budget)
 app.add_typer(ledgers.egress, name="egress")
+app.add_typer(outbox.outbox, name="outbox")
 app.add_typer(results.model, name="model")
 app.add_typer(results.statistics, name="statistics")
 

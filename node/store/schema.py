@@ -292,3 +292,26 @@ egress = Table(
     _internal("budget_touch", Integer, ForeignKey("budget_touches.touch_id"), nullable=True),
     Index(None, "charter_digest"),
 )
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _internal("outbox_id", Integer, primary_key=True),
+    _internal("payload_type", Text),
+    _internal("document_digest", DIGEST, unique=True),
+    _internal("envelope", LargeBinary),
+    _internal("queued_ms", BigInteger),
+    _internal("state", String(16)),
+    _internal("leaf_index", BigInteger, nullable=True),
+    _internal("checkpoint", LargeBinary, nullable=True),
+    _internal("inclusion_path", LargeBinary, nullable=True),
+    _internal("reason", Text, nullable=True),
+    _internal("sentence", Text, nullable=True),
+    _internal("changed_ms", BigInteger),
+    CheckConstraint(
+        "state IN ('waiting', 'receipted', 'delivered', 'refused', 'lost')", name="state"
+    ),
+    CheckConstraint("(state IN ('waiting', 'refused')) = (leaf_index IS NULL)", name="receipt"),
+    CheckConstraint("(state IN ('refused', 'lost')) = (reason IS NOT NULL)", name="reason"),
+    Index(None, "state"),
+)

@@ -77,6 +77,9 @@ class _Nothing:
     def latest_release_version(self) -> int:
         return 0
 
+    def latest_notice_version(self, city: str) -> int:
+        return 0
+
 
 def _signed_ms(patient: Patient) -> int:
     """When the coordinator signed the head it showed, by its clock."""

@@ -4,7 +4,6 @@ import asyncio
 import stat
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Future
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,8 +16,11 @@ from federation.control import ControlClient, ControlService, control_client, st
 from federation.documents.charter import Charter
 from federation.errors import LaborfedError, Misconfigured, PeerError, Reason, Refused, StorageFault
 from federation.log.bundle import Bundle
-from federation.rounds.events import Report, RunEvent
-from federation.runner import Runner
+from federation.rounds.desk import Stop
+from federation.rounds.events import RunEvent
+from federation.rounds.store import Standing, open_run_store
+from federation.runner import Task
+from federation.runs import Runs
 
 PATIENCE_S = 30.0
 EVENT = RunEvent(
@@ -43,10 +45,10 @@ class Conducting:
     let_go: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
 
-    def __call__(self, charter: Accepted[Charter], report: Report, stop: "Future[None]") -> None:
+    def __call__(self, task: Task) -> None:
         for event in self.events:
-            report(event)
-        stop.add_done_callback(lambda _: self.let_go.set())
+            task.report(event)
+        task.stop.add_done_callback(lambda _: self.let_go.set())
         assert self.let_go.wait(PATIENCE_S)
         self.ended.set()
         if self.fault is not None:
@@ -68,6 +70,9 @@ class Room:
             raise self.fault
         return self.federation.publisher.publish(envelope)
 
+    def __post_init__(self) -> None:
+        self.store = open_run_store(self.socket.with_name("runs.sqlite"))
+
     def find(self, digest: bytes) -> Accepted[Charter]:
         return self.federation.publisher.find(digest).of(Charter)
 
@@ -79,13 +84,13 @@ def room(tmp_path: Path) -> Room:
     return Room(federation, Conducting(), charter, tmp_path / "control.sock")
 
 
-def play(room: Room, scenario: Callable[[ControlClient, Runner], Awaitable[None]]) -> None:
+def play(room: Room, scenario: Callable[[ControlClient, Runs], Awaitable[None]]) -> None:
     async def staged() -> None:
-        runner = Runner(room.conducting)
-        server = await start_control(room.socket, ControlService(room.submit, room.find, runner))
+        runs = Runs(room.store, room.find, room.conducting)
+        server = await start_control(room.socket, ControlService(room.submit, runs))
         try:
             async with control_client(room.socket) as client:
-                await scenario(client, runner)
+                await scenario(client, runs)
         finally:
             room.conducting.let_go.set()
             await server.stop(0)
@@ -94,7 +99,7 @@ def play(room: Room, scenario: Callable[[ControlClient, Runner], Awaitable[None]
 
 
 def test_the_socket_is_its_owners_alone(room: Room) -> None:
-    async def scenario(client: ControlClient, runner: Runner) -> None:
+    async def scenario(client: ControlClient, runs: Runs) -> None:
         assert stat.S_IMODE(room.socket.stat().st_mode) == 0o600
 
     play(room, scenario)
@@ -103,7 +108,7 @@ def test_the_socket_is_its_owners_alone(room: Room) -> None:
 def test_a_document_comes_back_with_its_proof(room: Room) -> None:
     raw = room.federation.by_administrators(room.federation.charter(purpose="More"))
 
-    async def scenario(client: ControlClient, runner: Runner) -> None:
+    async def scenario(client: ControlClient, runs: Runs) -> None:
         bundle = await client.submit(raw, [])
         assert (bundle.leaf_index, bundle.envelope) == (2, raw)
         assert room.federation.publisher.find(document_digest(raw)).leaf_index == 2
@@ -114,7 +119,7 @@ def test_a_document_comes_back_with_its_proof(room: Room) -> None:
 def test_a_refusal_keeps_its_reason_and_sentence(room: Room) -> None:
     raw = room.federation.by_administrators(room.federation.charter(purpose="More"), "admin-a")
 
-    async def scenario(client: ControlClient, runner: Runner) -> None:
+    async def scenario(client: ControlClient, runs: Runs) -> None:
         with pytest.raises(LaborfedError, match="signed by 1 of the 2 needed") as raised:
             await client.submit(raw, [])
         assert raised.value.reason is Reason.TOO_FEW_SIGNERS
@@ -125,7 +130,7 @@ def test_a_refusal_keeps_its_reason_and_sentence(room: Room) -> None:
 def test_the_operator_is_told_this_sides_own_faults(room: Room) -> None:
     room.fault = StorageFault(Reason.STORAGE, "the disk of the coordinator is full")
 
-    async def scenario(client: ControlClient, runner: Runner) -> None:
+    async def scenario(client: ControlClient, runs: Runs) -> None:
         with pytest.raises(StorageFault, match="disk of the coordinator"):
             await client.submit(b"", [])
 
@@ -135,29 +140,28 @@ def test_the_operator_is_told_this_sides_own_faults(room: Room) -> None:
 def test_a_run_is_watched_to_its_end(room: Room) -> None:
     room.conducting.events = [replace(EVENT, round=number) for number in (1, 2)]
 
-    async def scenario(client: ControlClient, runner: Runner) -> None:
+    async def scenario(client: ControlClient, runs: Runs) -> None:
         seen = []
         async with aclosing(client.start_run(room.charter.digest)) as events:
             async for event in events:
                 seen.append(event)
                 if len(seen) == 2:
-                    await client.stop_run(room.charter.digest)
+                    await client.stop_run(room.charter.digest, Stop.CLOSE)
         assert seen == room.conducting.events
-        assert runner.active is None
+        assert runs.active() is None
 
     play(room, scenario)
 
 
 def test_a_run_goes_on_when_its_watcher_leaves(room: Room) -> None:
-    async def scenario(client: ControlClient, runner: Runner) -> None:
+    async def scenario(client: ControlClient, runs: Runs) -> None:
         async with aclosing(client.start_run(room.charter.digest)) as events:
             assert await anext(events) == EVENT
-        assert runner.active == room.charter.digest
-        with pytest.raises(Refused) as raised:
-            await client.start_run(room.charter.digest).asend(None)
-        assert raised.value.reason is Reason.RUN_ACTIVE
+        assert await client.active_run() == (room.charter.digest, EVENT)
+        async with aclosing(client.start_run(room.charter.digest, begun=True)) as events:
+            assert await anext(events) == EVENT
         assert not room.conducting.ended.is_set()
-        await client.stop_run(room.charter.digest)
+        await client.stop_run(room.charter.digest, Stop.CLOSE)
         assert await asyncio.to_thread(room.conducting.ended.wait, PATIENCE_S)
 
     play(room, scenario)
@@ -167,7 +171,7 @@ def test_a_run_that_fails_tells_its_watcher_why(room: Room) -> None:
     room.conducting.fault = Refused(Reason.CHARTER_WINDOW, "the charter's window is not open")
     room.conducting.let_go.set()
 
-    async def scenario(client: ControlClient, runner: Runner) -> None:
+    async def scenario(client: ControlClient, runs: Runs) -> None:
         events = client.start_run(room.charter.digest)
         assert await anext(events) == EVENT
         with pytest.raises(Refused, match="window is not open") as raised:
@@ -178,7 +182,7 @@ def test_a_run_that_fails_tells_its_watcher_why(room: Room) -> None:
 
 
 def test_what_is_no_logged_charter_is_not_run(room: Room) -> None:
-    async def scenario(client: ControlClient, runner: Runner) -> None:
+    async def scenario(client: ControlClient, runs: Runs) -> None:
         for digest, reason in (
             (bytes(32), Reason.NOT_FOUND),
             (room.federation.trust.current_digest, Reason.UNEXPECTED_TYPE),
@@ -186,16 +190,29 @@ def test_what_is_no_logged_charter_is_not_run(room: Room) -> None:
             with pytest.raises(LaborfedError) as raised:
                 await client.start_run(digest).asend(None)
             assert raised.value.reason is reason
-            assert runner.active is None
+            assert runs.active() is None
 
     play(room, scenario)
 
 
 def test_no_run_is_stopped_that_is_not_on(room: Room) -> None:
-    async def scenario(client: ControlClient, runner: Runner) -> None:
+    async def scenario(client: ControlClient, runs: Runs) -> None:
         with pytest.raises(Refused) as raised:
-            await client.stop_run(room.charter.digest)
+            await client.stop_run(room.charter.digest, Stop.CLOSE)
         assert raised.value.reason is Reason.NOT_FOUND
+
+    play(room, scenario)
+
+
+def test_a_run_is_paused_unless_it_is_to_be_closed(room: Room) -> None:
+    async def scenario(client: ControlClient, runs: Runs) -> None:
+        assert await client.active_run() is None
+        async with aclosing(client.start_run(room.charter.digest)) as events:
+            await anext(events)
+            await client.stop_run(room.charter.digest, Stop.PAUSE)
+            assert [event async for event in events] == []
+        (stands,) = room.store.standings().values()
+        assert stands.standing is Standing.PAUSED
 
     play(room, scenario)
 
@@ -212,7 +229,7 @@ def test_nobody_listening_is_a_peers_fault(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_hold_a_socket_is_told(room: Room, tmp_path: Path) -> None:
     async def listen() -> None:
-        service = ControlService(room.submit, room.find, Runner(room.conducting))
+        service = ControlService(room.submit, Runs(room.store, room.find, room.conducting))
         await start_control(tmp_path / "absent" / "control.sock", service)
 
     with pytest.raises(Misconfigured, match="cannot listen"):

@@ -1,7 +1,6 @@
-"""One run at a time: begun in its own thread, stopped when asked, its error handed on."""
+"""One run at a time: begun in its own thread, stopped when asked, watched by anybody, in turn."""
 
 import threading
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,16 +11,27 @@ from support.federation import Federation
 from federation.acceptance import Accepted
 from federation.documents.charter import Charter
 from federation.errors import Reason, Refused, StorageFault
-from federation.rounds.events import Report, RunEvent
-from federation.runner import Runner
+from federation.rounds.desk import Stop
+from federation.rounds.events import RunEvent
+from federation.runner import Runner, Task
 
 EVENT = RunEvent(at_ms=1, stage="asking", attempt=1, round=1, rounds=2)
 PATIENCE_S = 30.0
 
 
 @pytest.fixture
-def charter(tmp_path: Path) -> Accepted[Charter]:
-    return Federation(tmp_path).publish_charter()
+def federation(tmp_path: Path) -> Federation:
+    return Federation(tmp_path)
+
+
+@pytest.fixture
+def charter(federation: Federation) -> Accepted[Charter]:
+    return federation.publish_charter()
+
+
+@pytest.fixture
+def other(federation: Federation) -> Accepted[Charter]:
+    return federation.publish_charter(nonce=b"another charter.")
 
 
 @dataclass
@@ -30,13 +40,15 @@ class Conducting:
 
     begun: threading.Event = field(default_factory=threading.Event)
     fault: Exception | None = None
-    thread: str = ""
+    threads: list[str] = field(default_factory=list)
+    tasks: list[Task] = field(default_factory=list)
 
-    def __call__(self, charter: Accepted[Charter], report: Report, stop: "Future[None]") -> None:
-        self.thread = threading.current_thread().name
-        report(EVENT)
+    def __call__(self, task: Task) -> None:
+        self.threads.append(threading.current_thread().name)
+        self.tasks.append(task)
+        task.report(EVENT)
         self.begun.set()
-        stop.result(PATIENCE_S)
+        task.stop.result(PATIENCE_S)
         if self.fault is not None:
             raise self.fault
 
@@ -49,33 +61,82 @@ def test_a_run_is_watched_and_stopped(charter: Accepted[Charter]) -> None:
     conducting, told = Conducting(), list[RunEvent]()
     runner = Runner(conducting)
     assert runner.active is None
-    ended = runner.start(charter, told.append)
+    task = runner.start(charter, told.append)
     assert conducting.begun.wait(PATIENCE_S)
-    assert runner.active == charter.digest
-    assert not ended.done()
-    runner.stop(charter.digest)
-    assert ended.result(PATIENCE_S) is None
+    assert runner.active is task
+    assert task.last is EVENT
+    assert not task.ended.done()
+    assert runner.stop(charter.digest, Stop.PAUSE)
+    assert task.ended.result(PATIENCE_S) is None
     assert runner.active is None
     assert told == [EVENT]
-    assert conducting.thread == "run"
+    assert task.stop.result() is Stop.PAUSE
+    assert conducting.threads == ["run"]
 
 
-def test_a_second_run_waits_for_the_first(charter: Accepted[Charter]) -> None:
+def test_who_starts_a_run_that_is_on_watches_it_from_its_last_event_on(
+    charter: Accepted[Charter],
+) -> None:
+    conducting, told = Conducting(), list[RunEvent]()
+    runner = Runner(conducting)
+    task = runner.start(charter)
+    assert conducting.begun.wait(PATIENCE_S)
+    assert runner.start(charter, told.append) is task
+    assert told == [EVENT]
+    seen = list[RunEvent]()
+
+    def here(event: RunEvent) -> None:
+        seen.append(event)
+
+    task.watch(here)
+    task.leave(here)
+    task.report(EVENT)
+    assert (len(told), len(seen)) == (2, 1)
+    runner.stop(charter.digest, Stop.CLOSE)
+    task.ended.result(PATIENCE_S)
+    assert len(conducting.tasks) == 1
+
+
+def test_a_second_run_waits_for_the_first(
+    charter: Accepted[Charter], other: Accepted[Charter]
+) -> None:
     conducting = Conducting()
     runner = Runner(conducting)
-    ended = runner.start(charter, ignore)
+    task = runner.start(charter, ignore)
     with pytest.raises(Refused) as raised:
-        runner.start(charter, ignore)
+        runner.start(other, ignore)
     assert raised.value.reason is Reason.RUN_ACTIVE
-    runner.stop(charter.digest)
-    ended.result(PATIENCE_S)
+    runner.stop(charter.digest, Stop.CLOSE)
+    task.ended.result(PATIENCE_S)
     # a fresh run has not been told to stop
     conducting.begun.clear()
     again = runner.start(charter, ignore)
     assert conducting.begun.wait(PATIENCE_S)
-    assert not again.done()
-    runner.stop(charter.digest)
-    again.result(PATIENCE_S)
+    assert not again.ended.done()
+    runner.stop(charter.digest, Stop.CLOSE)
+    again.ended.result(PATIENCE_S)
+
+
+def test_runs_taken_up_go_on_one_after_the_other(
+    charter: Accepted[Charter], other: Accepted[Charter]
+) -> None:
+    conducting = Conducting()
+    runner = Runner(conducting)
+    for one in (charter, other, charter):
+        runner.take_up(one)
+    first, second = runner.task(charter.digest), runner.task(other.digest)
+    assert first is not None
+    assert second is not None
+    assert conducting.begun.wait(PATIENCE_S)
+    assert conducting.tasks == [first]
+    assert first.taken_up
+    conducting.begun.clear()
+    runner.stop(charter.digest, Stop.PAUSE)
+    assert conducting.begun.wait(PATIENCE_S)
+    assert conducting.tasks == [first, second]
+    runner.stop(other.digest, Stop.PAUSE)
+    second.ended.result(PATIENCE_S)
+    assert first.ended.done()
 
 
 @pytest.mark.parametrize(
@@ -92,25 +153,23 @@ def test_a_run_s_error_is_raised_to_who_waits_and_logged_for_who_does_not(
 ) -> None:
     runner = Runner(Conducting(fault=fault))
     with capture_logs() as events:
-        ended = runner.start(charter, ignore)
-        runner.stop(charter.digest)
+        task = runner.start(charter, ignore)
+        runner.stop(charter.digest, Stop.CLOSE)
         with pytest.raises(type(fault)) as raised:
-            ended.result(PATIENCE_S)
+            task.ended.result(PATIENCE_S)
     assert raised.value is fault
     assert runner.active is None
     assert [(e["event"], e["charter"]) for e in events] == [(logged, charter.digest.hex())]
 
 
-def test_what_is_not_on_cannot_be_stopped(charter: Accepted[Charter]) -> None:
+def test_the_first_word_to_stop_counts(charter: Accepted[Charter]) -> None:
     conducting = Conducting()
     runner = Runner(conducting)
-    with pytest.raises(Refused) as raised:
-        runner.stop(charter.digest)
-    assert raised.value.reason is Reason.NOT_FOUND
-    ended = runner.start(charter, ignore)
-    with pytest.raises(Refused):
-        runner.stop(bytes(32))
-    assert not ended.done()
-    runner.stop(charter.digest)
-    runner.stop(charter.digest)
-    ended.result(PATIENCE_S)
+    assert not runner.stop(charter.digest, Stop.CLOSE)
+    task = runner.start(charter, ignore)
+    assert not runner.stop(bytes(32), Stop.CLOSE)
+    assert not task.ended.done()
+    runner.stop(charter.digest, Stop.CLOSE)
+    runner.stop(charter.digest, Stop.PAUSE)
+    task.ended.result(PATIENCE_S)
+    assert task.stop.result() is Stop.CLOSE

@@ -95,7 +95,15 @@ def serve_all(ground: Ground) -> tuple[Service, dict[str, Service]]:
     return coordinator, nodes
 
 
-def training_charter(ground: Ground, *, deadline_s: int = DEADLINE_S) -> Path:
+def training_charter(
+    ground: Ground,
+    *,
+    deadline_s: int = DEADLINE_S,
+    rounds: int = ROUNDS,
+    repeats: int = REPEATS,
+    epsilon: float = EPSILON,
+    name: str = "training",
+) -> Path:
     """Have a short training charter signed and logged; return its file.
 
     It starts from the public parameters turned round, so that every step forward is an improvement
@@ -103,17 +111,17 @@ def training_charter(ground: Ground, *, deadline_s: int = DEADLINE_S) -> Path:
     """
     short = replace(
         recipe(TRAINING_WORKERS),
-        rounds=ROUNDS,
-        max_repeats=REPEATS,
+        rounds=rounds,
+        max_repeats=repeats,
         sampling_rate=1.0,
         evaluation_noise_multiplier=0.6,
     )
     first = to_bytes(-initial_parameters())
-    frame = _frame("A short training", deadline_s)
+    frame = replace(_frame("A short training", deadline_s), epsilon=epsilon)
     with reading(Home(ground.places.federation)) as log:
         drafted = drafting.training_charter(log.trust.current, frame, short, first)
     parameters_file(ground.places.drafts, digest(first)).write_bytes(first)
-    return _logged(ground, drafted, "training")
+    return _logged(ground, drafted, name)
 
 
 def statistics_charter(ground: Ground) -> Path:
@@ -148,9 +156,11 @@ def _logged(ground: Ground, charter: Document, name: str) -> Path:
 
 
 @contextmanager
-def started(ground: Ground, charter: Path) -> Iterator[Iterator[dict[str, Any]]]:
-    """Start a run by command line; yields its events as they come, whatever it comes to."""
-    arguments = ("run", "start", charter, "--json", "--home", ground.places.federation)
+def started(
+    ground: Ground, charter: Path, command: str = "start"
+) -> Iterator[Iterator[dict[str, Any]]]:
+    """Start or resume a run by command line; yields its events, whatever it comes to."""
+    arguments = ("run", command, charter, "--json", "--home", ground.places.federation)
     with ground.shell.lines(FEDERATION, *arguments, codes=(0, 1)) as lines:
         yield (json.loads(line) for line in lines)
 

@@ -11,6 +11,7 @@ from support.cities import opened
 from federation.crypto.envelope import verified_key_ids
 from federation.crypto.keys import digest
 from federation.documents.exchanged import Consent, Contribution, Refusal, Vote
+from federation.documents.notices import PolicyNotice
 from federation.documents.types import PayloadType
 from federation.errors import Reason, Refused, StorageFault
 from federation.log.checkpoint import Checkpoint
@@ -72,7 +73,7 @@ def test_consents_and_refusals_are_entered_without_a_charge(guarded: GateStage) 
 def test_only_what_depends_on_no_record_passes_without_a_charge() -> None:
     """A new document must be put into the table on purpose, and this list with it."""
     free = {kind for kind, passage in PASSAGES.items() if not passage.charged}
-    assert free == {Consent, Refusal, Checkpoint}
+    assert free == {Consent, Refusal, Checkpoint, PolicyNotice}
     assert {kind for kind, passage in PASSAGES.items() if passage.charged} == {Contribution, Vote}
     assert all(passage.grade is Grade.PUBLIC for passage in PASSAGES.values())
 

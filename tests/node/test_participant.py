@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 from structlog.testing import capture_logs
+from support import disk
 from support.cities import (
     START,
     CitySide,
@@ -689,3 +690,44 @@ def test_a_fault_at_any_statement_leaves_nothing_half_done_and_a_retry_succeeds(
     check_books(home)
     assert home.participant.answer(body) == answer
     assert len(home.footprint["budget_touches"]) == touches + (not joining)
+
+
+# ── a disk that is full ─────────────────────────────────────────────────────────────────────────
+
+
+def test_a_full_disk_before_the_charge_leaves_nothing_and_the_same_request_is_answered_later(
+    coordinator: Coordinator, home: CitySide
+) -> None:
+    coordinator.start()
+    body = coordinator.sign(coordinator.round_request())
+    before = home.footprint
+    with disk.full(), pytest.raises(StorageFault):
+        home.participant.answer(body)
+    assert home.footprint == before
+    contribution_in(home.participant.answer(body))
+    assert len(home.footprint["budget_touches"]) == 1
+
+
+def test_a_full_disk_before_the_answer_charges_once_and_the_same_request_is_answered_later(
+    coordinator: Coordinator, home: CitySide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coordinator.start()
+    body = coordinator.sign(coordinator.round_request())
+    count = home.work.training
+
+    def fills(*arguments: Any) -> Any:
+        disk.fill()  # it was charged, nothing is computed, signed or answered yet
+        return count(*arguments)
+
+    monkeypatch.setattr(home.work, "training", fills)
+    try:
+        with pytest.raises(StorageFault):
+            home.participant.answer(body)
+    finally:
+        disk.free()
+    monkeypatch.undo()
+    assert len(home.footprint["budget_touches"]) == 1
+    answered = home.participant.answer(body)
+    contribution_in(answered)
+    assert len(home.footprint["budget_touches"]) == 1
+    assert home.participant.answer(body) == answered

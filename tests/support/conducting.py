@@ -29,7 +29,7 @@ from federation.errors import Reason
 from federation.exchange.blobs import BlobStore
 from federation.exchange.database import open_database
 from federation.rounds.conductor import Conductor
-from federation.rounds.desk import Desk
+from federation.rounds.desk import Desk, Stop
 from federation.rounds.events import RunEvent
 from federation.rounds.store import open_run_store
 from federation.rounds.terms import mask_context
@@ -70,6 +70,7 @@ class ScriptedCities:
     away: set[str] = field(default_factory=set)
     not_worse: dict[str, bool] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     before_asking: Callable[[Request], None] = lambda _request: None
 
     def present(self) -> frozenset[str]:
@@ -78,7 +79,10 @@ class ScriptedCities:
     def ask(
         self, bodies: Mapping[str, bytes], message_type: str, timeout_s: float
     ) -> Iterator[tuple[str, bytes]]:
-        request = self._opened(next(iter(bodies.values())))
+        if not bodies:
+            return
+        self.bodies.append(next(iter(bodies.values())))
+        request = self._opened(self.bodies[-1])
         self.requests.append(request)
         self.before_asking(request)
         number = request.round if isinstance(request, RoundRequest) else 0
@@ -165,7 +169,8 @@ class Office:
     federation: Federation
     folder: Path
     events: list[RunEvent] = field(default_factory=list)
-    stop: "Future[None]" = field(default_factory=Future)
+    stop: "Future[Stop]" = field(default_factory=Future)
+    returning: bool = False
     told: Callable[[RunEvent], None] = lambda _event: None
 
     def __post_init__(self) -> None:
@@ -184,6 +189,7 @@ class Office:
             report=self._report,
             stop=self.stop,
             turn_s=0.0,
+            returning=self.returning,
         )
         return Conductor(cities.charter, desk, self.blobs).conduct()
 

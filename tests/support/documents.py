@@ -14,6 +14,7 @@ from federation.documents.exchanged import (
     Vote,
 )
 from federation.documents.membership import Administrator, City, Membership
+from federation.documents.notices import KindNotice, PolicyNotice
 from federation.documents.releases import Cell, ModelCard, ModelRelease, StatisticsRelease
 from federation.documents.runs import (
     Closure,
@@ -277,6 +278,18 @@ STATISTICS_RELEASE = StatisticsRelease(
     method="secure sum",
     released_ms=NOW_MS,
 )
+POLICY_NOTICE = PolicyNotice(
+    federation="yangtze",
+    city=CITIES[0],
+    version=2,
+    epsilon=8.0,
+    delta=1e-6,
+    kinds=(
+        KindNotice(kind="statistics", mode="auto", max_epsilon=1.0, min_roster=4),
+        KindNotice(kind="training", mode="ask", max_epsilon=4.0, min_roster=5),
+    ),
+    issued_ms=NOW_MS,
+)
 DOCUMENTS: tuple[Document, ...] = (
     MEMBERSHIP,
     CHARTER,
@@ -293,4 +306,5 @@ DOCUMENTS: tuple[Document, ...] = (
     CLOSURE,
     MODEL_RELEASE,
     STATISTICS_RELEASE,
+    POLICY_NOTICE,
 )

@@ -155,11 +155,15 @@ class RunningExchange:
 @asynccontextmanager
 async def running_exchange(
     folder: Path,
-    *divisions: str,
+    *cities: str | Site,
     settings: LimitSettings = DEFAULTS,
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+    kind: type[Meeting] = Meeting,
 ) -> AsyncIterator[RunningExchange]:
-    """Found a federation of these cities in ``folder`` and serve it on a free port."""
+    """Found a federation of these cities in ``folder`` and serve it on a free port.
+
+    ``kind`` is what stands behind the port: another one shows what a city does about it.
+    """
     configuration = Configuration(
         federation="demo",
         log_origin="demo/log",
@@ -171,11 +175,12 @@ async def running_exchange(
     keys = Keys.generate(configuration.federation, now_ms())
     home.create(configuration, keys)
     people = [SigningKey.generate() for _ in range(3)]
-    sites = {division: Site(division) for division in divisions}
+    sited = [Site(city) if isinstance(city, str) else city for city in cities]
+    sites = {site.division: site for site in sited}
     log, engine = LogStore(home.log_file), open_database(home.exchange_file)
     book = InvitationBook(engine)
     mailbox = Mailbox()
-    meeting = Meeting(
+    meeting = kind(
         authority=keys.authority,
         mailbox=mailbox,
         blobs=BlobStore(engine),

@@ -14,6 +14,7 @@ from federation.crypto.envelope import replay_identity, sign
 from federation.crypto.keys import SealingKey, SigningKey, digest
 from federation.documents.charter import Charter, PrivacyTerms, StatisticsTerms, TrainingTerms
 from federation.documents.membership import Administrator, City, Membership
+from federation.documents.notices import PolicyNotice
 from federation.documents.releases import ModelRelease
 from federation.documents.types import Document
 from federation.heads import Witnesses
@@ -96,6 +97,7 @@ class MemoryHeld:
 
     identities: set[bytes] = field(default_factory=set)
     release: int = 0
+    notices: dict[str, int] = field(default_factory=dict)
 
     def holds(self, replay_identity: bytes) -> bool:
         return replay_identity in self.identities
@@ -103,11 +105,16 @@ class MemoryHeld:
     def latest_release_version(self) -> int:
         return self.release
 
+    def latest_notice_version(self, city: str) -> int:
+        return self.notices.get(city, 0)
+
     def keep(self, accepted: Accepted[Any]) -> None:
         """Remember an accepted document."""
         self.identities.add(accepted.digest)
         if isinstance(accepted.document, ModelRelease):
             self.release = accepted.document.version
+        if isinstance(accepted.document, PolicyNotice):
+            self.notices[accepted.document.city] = accepted.document.version
 
 
 class Reader:

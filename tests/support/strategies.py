@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from federation.documents import rules
 from federation.documents.charter import (
+    KINDS,
     MAX_LENGTH,
     MAX_ROUNDS,
     Charter,
@@ -24,6 +25,7 @@ from federation.documents.exchanged import (
     Vote,
 )
 from federation.documents.membership import Administrator, City, Membership
+from federation.documents.notices import MODES, KindNotice, PolicyNotice
 from federation.documents.releases import Cell, ModelCard, ModelRelease, StatisticsRelease
 from federation.documents.runs import (
     MAX_ROUND,
@@ -353,5 +355,25 @@ documents: dict[type[Document], st.SearchStrategy[Document]] = {
         ).map(tuple),
         method=texts(),
         released_ms=times,
+    ),
+    PolicyNotice: st.builds(
+        PolicyNotice,
+        federation=identifiers,
+        city=divisions,
+        version=versions,
+        epsilon=positives(100.0),
+        delta=positives(1e-3),
+        kinds=st.lists(
+            st.builds(
+                KindNotice,
+                kind=st.sampled_from(KINDS),
+                mode=st.sampled_from(MODES),
+                max_epsilon=positives(100.0),
+                min_roster=st.integers(3, 512),
+            ),
+            max_size=2,
+            unique_by=lambda notice: notice.kind,
+        ).map(lambda found: tuple(sorted(found, key=lambda notice: notice.kind))),
+        issued_ms=times,
     ),
 }

@@ -196,6 +196,10 @@ class Service:
         """Let it stand still, as a machine that hangs does (SIGSTOP); it can still be killed."""
         self._process.send_signal(signal.SIGSTOP)
 
+    def thaw(self) -> None:
+        """Let it go on after :meth:`freeze` (SIGCONT)."""
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """End it at once, as a power cut does (SIGKILL)."""
         self._process.kill()

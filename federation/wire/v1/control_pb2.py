@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from federation.wire.v1 import log_pb2 as federation_dot_wire_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n federation/wire/v1/control.proto\x12\x12\x66\x65\x64\x65ration.wire.v1\x1a\x1c\x66\x65\x64\x65ration/wire/v1/log.proto\"0\n\rSubmitRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\r\n\x05\x62lobs\x18\x02 \x03(\x0c\")\n\x0fStartRunRequest\x12\x16\n\x0e\x63harter_digest\x18\x01 \x01(\x0c\"(\n\x0eStopRunRequest\x12\x16\n\x0e\x63harter_digest\x18\x01 \x01(\x0c\"\x0e\n\x0cStopRunReply\"\x96\x01\n\x08RunEvent\x12\r\n\x05\x61t_ms\x18\x01 \x01(\x03\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\r\n\x05round\x18\x04 \x01(\r\x12\x0e\n\x06rounds\x18\x05 \x01(\r\x12\x0c\n\x04\x63ity\x18\x06 \x01(\t\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\x0f\n\x07\x65psilon\x18\x08 \x01(\x01\x12\x0f\n\x07seconds\x18\t \x01(\x01\x32\xf4\x01\n\x07\x43ontrol\x12G\n\x06Submit\x12!.federation.wire.v1.SubmitRequest\x1a\x1a.federation.wire.v1.Bundle\x12O\n\x08StartRun\x12#.federation.wire.v1.StartRunRequest\x1a\x1c.federation.wire.v1.RunEvent0\x01\x12O\n\x07StopRun\x12\".federation.wire.v1.StopRunRequest\x1a .federation.wire.v1.StopRunReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n federation/wire/v1/control.proto\x12\x12\x66\x65\x64\x65ration.wire.v1\x1a\x1c\x66\x65\x64\x65ration/wire/v1/log.proto\"0\n\rSubmitRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\r\n\x05\x62lobs\x18\x02 \x03(\x0c\"8\n\x0fStartRunRequest\x12\x16\n\x0e\x63harter_digest\x18\x01 \x01(\x0c\x12\r\n\x05\x62\x65gun\x18\x02 \x01(\x08\"7\n\x0eStopRunRequest\x12\x16\n\x0e\x63harter_digest\x18\x01 \x01(\x0c\x12\r\n\x05\x63lose\x18\x02 \x01(\x08\"\x0e\n\x0cStopRunReply\"\x12\n\x10\x41\x63tiveRunRequest\"T\n\x0e\x41\x63tiveRunReply\x12\x16\n\x0e\x63harter_digest\x18\x01 \x01(\x0c\x12*\n\x04last\x18\x02 \x01(\x0b\x32\x1c.federation.wire.v1.RunEvent\"\x96\x01\n\x08RunEvent\x12\r\n\x05\x61t_ms\x18\x01 \x01(\x03\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\r\n\x05round\x18\x04 \x01(\r\x12\x0e\n\x06rounds\x18\x05 \x01(\r\x12\x0c\n\x04\x63ity\x18\x06 \x01(\t\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\x0f\n\x07\x65psilon\x18\x08 \x01(\x01\x12\x0f\n\x07seconds\x18\t \x01(\x01\x32\xcb\x02\n\x07\x43ontrol\x12G\n\x06Submit\x12!.federation.wire.v1.SubmitRequest\x1a\x1a.federation.wire.v1.Bundle\x12O\n\x08StartRun\x12#.federation.wire.v1.StartRunRequest\x1a\x1c.federation.wire.v1.RunEvent0\x01\x12O\n\x07StopRun\x12\".federation.wire.v1.StopRunRequest\x1a .federation.wire.v1.StopRunReply\x12U\n\tActiveRun\x12$.federation.wire.v1.ActiveRunRequest\x1a\".federation.wire.v1.ActiveRunReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,13 +35,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITREQUEST']._serialized_start=86
   _globals['_SUBMITREQUEST']._serialized_end=134
   _globals['_STARTRUNREQUEST']._serialized_start=136
-  _globals['_STARTRUNREQUEST']._serialized_end=177
-  _globals['_STOPRUNREQUEST']._serialized_start=179
-  _globals['_STOPRUNREQUEST']._serialized_end=219
-  _globals['_STOPRUNREPLY']._serialized_start=221
-  _globals['_STOPRUNREPLY']._serialized_end=235
-  _globals['_RUNEVENT']._serialized_start=238
-  _globals['_RUNEVENT']._serialized_end=388
-  _globals['_CONTROL']._serialized_start=391
-  _globals['_CONTROL']._serialized_end=635
+  _globals['_STARTRUNREQUEST']._serialized_end=192
+  _globals['_STOPRUNREQUEST']._serialized_start=194
+  _globals['_STOPRUNREQUEST']._serialized_end=249
+  _globals['_STOPRUNREPLY']._serialized_start=251
+  _globals['_STOPRUNREPLY']._serialized_end=265
+  _globals['_ACTIVERUNREQUEST']._serialized_start=267
+  _globals['_ACTIVERUNREQUEST']._serialized_end=285
+  _globals['_ACTIVERUNREPLY']._serialized_start=287
+  _globals['_ACTIVERUNREPLY']._serialized_end=371
+  _globals['_RUNEVENT']._serialized_start=374
+  _globals['_RUNEVENT']._serialized_end=524
+  _globals['_CONTROL']._serialized_start=527
+  _globals['_CONTROL']._serialized_end=858
 # @@protoc_insertion_point(module_scope)

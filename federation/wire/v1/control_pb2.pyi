@@ -48,15 +48,19 @@ class StartRunRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CHARTER_DIGEST_FIELD_NUMBER: _builtins.int
+    BEGUN_FIELD_NUMBER: _builtins.int
     charter_digest: _builtins.bytes
+    begun: _builtins.bool
+    """only a run that was started before"""
     def __init__(
         self,
         *,
         charter_digest: _builtins.bytes = ...,
+        begun: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charter_digest", b"charter_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begun", b"begun", "charter_digest", b"charter_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -67,15 +71,19 @@ class StopRunRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CHARTER_DIGEST_FIELD_NUMBER: _builtins.int
+    CLOSE_FIELD_NUMBER: _builtins.int
     charter_digest: _builtins.bytes
+    close: _builtins.bool
+    """log the run's end; else it is paused and can go on"""
     def __init__(
         self,
         *,
         charter_digest: _builtins.bytes = ...,
+        close: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charter_digest", b"charter_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charter_digest", b"charter_digest", "close", b"close"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -95,6 +103,47 @@ class StopRunReply(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StopRunReply: _TypeAlias = StopRunReply  # noqa: Y015
+
+@_typing.final
+class ActiveRunRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActiveRunRequest: _TypeAlias = ActiveRunRequest  # noqa: Y015
+
+@_typing.final
+class ActiveRunReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHARTER_DIGEST_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    charter_digest: _builtins.bytes
+    """empty when no run is on"""
+    @_builtins.property
+    def last(self) -> Global___RunEvent:
+        """what the run told last, if anything"""
+
+    def __init__(
+        self,
+        *,
+        charter_digest: _builtins.bytes = ...,
+        last: Global___RunEvent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last", b"last"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charter_digest", b"charter_digest", "last", b"last"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActiveRunReply: _TypeAlias = ActiveRunReply  # noqa: Y015
 
 @_typing.final
 class RunEvent(_message.Message):

@@ -52,6 +52,11 @@ class ControlStub:
                 request_serializer=federation_dot_wire_dot_v1_dot_control__pb2.StopRunRequest.SerializeToString,
                 response_deserializer=federation_dot_wire_dot_v1_dot_control__pb2.StopRunReply.FromString,
                 _registered_method=True)
+        self.ActiveRun = channel.unary_unary(
+                '/federation.wire.v1.Control/ActiveRun',
+                request_serializer=federation_dot_wire_dot_v1_dot_control__pb2.ActiveRunRequest.SerializeToString,
+                response_deserializer=federation_dot_wire_dot_v1_dot_control__pb2.ActiveRunReply.FromString,
+                _registered_method=True)
 
 
 class ControlServicer:
@@ -66,12 +71,19 @@ class ControlServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StartRun(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """StartRun begins a run, goes on with it, or watches it when it is on.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StopRun(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActiveRun(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,6 +106,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.StopRun,
                     request_deserializer=federation_dot_wire_dot_v1_dot_control__pb2.StopRunRequest.FromString,
                     response_serializer=federation_dot_wire_dot_v1_dot_control__pb2.StopRunReply.SerializeToString,
+            ),
+            'ActiveRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActiveRun,
+                    request_deserializer=federation_dot_wire_dot_v1_dot_control__pb2.ActiveRunRequest.FromString,
+                    response_serializer=federation_dot_wire_dot_v1_dot_control__pb2.ActiveRunReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,6 +196,33 @@ class Control:
             '/federation.wire.v1.Control/StopRun',
             federation_dot_wire_dot_v1_dot_control__pb2.StopRunRequest.SerializeToString,
             federation_dot_wire_dot_v1_dot_control__pb2.StopRunReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActiveRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/federation.wire.v1.Control/ActiveRun',
+            federation_dot_wire_dot_v1_dot_control__pb2.ActiveRunRequest.SerializeToString,
+            federation_dot_wire_dot_v1_dot_control__pb2.ActiveRunReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,7 +38,9 @@ class ControlStub:
     def __new__(cls, channel: _aio.Channel) -> ControlAsyncStub: ...
     Submit: _grpc.UnaryUnaryMultiCallable[_control_pb2.SubmitRequest, _log_pb2.Bundle]
     StartRun: _grpc.UnaryStreamMultiCallable[_control_pb2.StartRunRequest, _control_pb2.RunEvent]
+    """StartRun begins a run, goes on with it, or watches it when it is on."""
     StopRun: _grpc.UnaryUnaryMultiCallable[_control_pb2.StopRunRequest, _control_pb2.StopRunReply]
+    ActiveRun: _grpc.UnaryUnaryMultiCallable[_control_pb2.ActiveRunRequest, _control_pb2.ActiveRunReply]
 
 @_typing.type_check_only
 class ControlAsyncStub(ControlStub):
@@ -49,7 +51,9 @@ class ControlAsyncStub(ControlStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Submit: _aio.UnaryUnaryMultiCallable[_control_pb2.SubmitRequest, _log_pb2.Bundle]  # type: ignore[assignment]
     StartRun: _aio.UnaryStreamMultiCallable[_control_pb2.StartRunRequest, _control_pb2.RunEvent]  # type: ignore[assignment]
+    """StartRun begins a run, goes on with it, or watches it when it is on."""
     StopRun: _aio.UnaryUnaryMultiCallable[_control_pb2.StopRunRequest, _control_pb2.StopRunReply]  # type: ignore[assignment]
+    ActiveRun: _aio.UnaryUnaryMultiCallable[_control_pb2.ActiveRunRequest, _control_pb2.ActiveRunReply]  # type: ignore[assignment]
 
 class ControlServicer(metaclass=_abc_1.ABCMeta):
     """The operator's socket on the coordinator's own machine, guarded by file permissions. Nothing here
@@ -68,7 +72,8 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _control_pb2.StartRunRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_control_pb2.RunEvent], _abc.AsyncIterator[_control_pb2.RunEvent]]: ...
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.RunEvent], _abc.AsyncIterator[_control_pb2.RunEvent]]:
+        """StartRun begins a run, goes on with it, or watches it when it is on."""
 
     @_abc_1.abstractmethod
     def StopRun(
@@ -76,5 +81,12 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.StopRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.StopRunReply, _abc.Awaitable[_control_pb2.StopRunReply]]: ...
+
+    @_abc_1.abstractmethod
+    def ActiveRun(
+        self,
+        request: _control_pb2.ActiveRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ActiveRunReply, _abc.Awaitable[_control_pb2.ActiveRunReply]]: ...
 
 def add_ControlServicer_to_server(servicer: ControlServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -815,3 +815,76 @@ class StatisticsRelease(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StatisticsRelease: _TypeAlias = StatisticsRelease  # noqa: Y015
+
+@_typing.final
+class KindNotice(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    MAX_EPSILON_FIELD_NUMBER: _builtins.int
+    MIN_ROSTER_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """training | statistics"""
+    mode: _builtins.str
+    """auto | ask | refuse"""
+    max_epsilon: _builtins.float
+    """of one charter"""
+    min_roster: _builtins.int
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        mode: _builtins.str = ...,
+        max_epsilon: _builtins.float = ...,
+        min_roster: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "max_epsilon", b"max_epsilon", "min_roster", b"min_roster", "mode", b"mode"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KindNotice: _TypeAlias = KindNotice  # noqa: Y015
+
+@_typing.final
+class PolicyNotice(_message.Message):
+    """A city's policy in a few words. No field depends on a record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEDERATION_FIELD_NUMBER: _builtins.int
+    CITY_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    EPSILON_FIELD_NUMBER: _builtins.int
+    DELTA_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    ISSUED_MS_FIELD_NUMBER: _builtins.int
+    federation: _builtins.str
+    city: _builtins.str
+    version: _builtins.int
+    """grows with every notice of the city"""
+    epsilon: _builtins.float
+    """per worker and calendar year"""
+    delta: _builtins.float
+    issued_ms: _builtins.int
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedCompositeFieldContainer[Global___KindNotice]: ...
+    def __init__(
+        self,
+        *,
+        federation: _builtins.str = ...,
+        city: _builtins.str = ...,
+        version: _builtins.int = ...,
+        epsilon: _builtins.float = ...,
+        delta: _builtins.float = ...,
+        kinds: _abc.Iterable[Global___KindNotice] | None = ...,
+        issued_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["city", b"city", "delta", b"delta", "epsilon", b"epsilon", "federation", b"federation", "issued_ms", b"issued_ms", "kinds", b"kinds", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PolicyNotice: _TypeAlias = PolicyNotice  # noqa: Y015

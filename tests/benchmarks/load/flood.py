@@ -29,6 +29,7 @@ from deploy.study.demo.founding import free_port
 from deploy.study.demo.processes import Service, Services
 from federation.control import ControlClient, control_client
 from federation.crypto.certificates import tls_key_pem
+from federation.rounds.desk import Stop
 from federation.rounds.stages import Stage
 from node.identity import Home as NodeHome
 
@@ -165,7 +166,7 @@ async def _run(
             begun.set()
             if over.is_set() and not stopped:
                 stopped = True
-                await control.stop_run(charter.digest)
+                await control.stop_run(charter.digest, Stop.CLOSE)
 
 
 def _plan(founded: Founded, member: Member) -> Plan:

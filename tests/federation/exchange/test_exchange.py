@@ -68,6 +68,9 @@ class Remembering:
     def latest_release_version(self) -> int:
         return 0
 
+    def latest_notice_version(self, city: str) -> int:
+        return 0
+
 
 def reader(exchange: RunningExchange) -> Acceptance:
     trust = Trust(exchange.publisher.trust.pin)

@@ -130,7 +130,7 @@ def test_resuming_equals_having_gone_step_by_step(kept: Kept) -> None:
             state = following(walked.state, total, kept.charter, document.kind)
             walked = walked.recorded(document, document_digest(raw), total, state)
         else:
-            walked = walked.noted(document)
+            walked = walked.noted(document, document_digest(raw))
     resumed = kept.position()
     assert walked.state is not None
     assert resumed.state is not None

@@ -26,6 +26,7 @@ from federation.crypto.envelope import (
 from federation.crypto.keys import VerifyingKey, digest
 from federation.documents.charter import Charter, PrivacyTerms, StatisticsTerms, TrainingTerms
 from federation.documents.membership import Administrator, City
+from federation.documents.notices import KindNotice
 from federation.documents.releases import Cell, ModelCard
 from federation.documents.runs import RecordedContribution
 from federation.documents.types import DOCUMENT_OF, TYPE_OF, Document, PayloadType
@@ -55,6 +56,7 @@ NESTED: list[type] = [
     RecordedContribution,
     ModelCard,
     Cell,
+    KindNotice,
 ]
 KEY = signing_key("somebody")
 UNKNOWN_FIELD = b"\xf8\x07\x01"  # number 127, varint 1
