@@ -80,8 +80,8 @@ def today() -> date:
 
 
 def say_json(value: Any) -> None:
-    """Print one JSON object."""
-    say(json.dumps(value, ensure_ascii=False, indent=2))
+    """Print one JSON object; bytes are written in hexadecimal."""
+    say(json.dumps(value, ensure_ascii=False, indent=2, default=bytes.hex))
 
 
 def chosen(typed: str, digests: Sequence[bytes], what: str) -> bytes:

@@ -51,6 +51,12 @@ def test_the_alarm_names_both_heads(betrayed: Office) -> None:
         assert f"5 entries under {root} of 2026-01-01T00:00:00+00:00" in told
 
 
+def test_the_status_tells_alarms_to_scripts_too(betrayed: Office) -> None:
+    (alarm,) = json.loads(betrayed.told("status", "--json"))["alarms"]
+    assert alarm["sentence"] == CONFLICT.sentence
+    assert (alarm["charter_digest"], alarm["attempt"]) == ("", "")
+
+
 def test_both_signed_notes_are_written_out(betrayed: Office, tmp_path: Path) -> None:
     file = tmp_path / "heads.json"
     betrayed.told("alarms", "--evidence", str(file))
