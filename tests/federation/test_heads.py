@@ -206,6 +206,24 @@ def test_an_entry_is_witnessed_by_the_quorum_that_judges_it(
     assert federation.reader().door.next_index == 4
 
 
+def test_one_quorum_does_not_stand_in_for_another(
+    federation: Federation, attending: Streams
+) -> None:
+    """A head that three co-signed for an older entry lacks one of the three a newer one needs."""
+    attend(federation, attending, *CITIES[1:])
+    federation.list_witnesses(*CITIES[:3])
+    with pytest.raises(PeerError, match=r"2 did, missing are 310000"):
+        federation.publisher.publish(charter(federation))
+    federation.clock.pass_(3600)
+    late = federation.reader(caught_up=False)
+    for _ in range(3):  # up to the membership that names the three, under a head with the charter
+        late.take(late.bundle())
+    with pytest.raises(PeerError, match=r"2 did, missing are 310000"):
+        late.bundle()
+    attend(federation, attending, CITIES[0])
+    assert [accepted.leaf_index for accepted in late.catch_up()] == [3]
+
+
 def test_co_signatures_outlive_a_restart(federation: Federation, attending: Streams) -> None:
     attend(federation, attending, *CITIES)
     federation.publisher.publish(charter(federation))
