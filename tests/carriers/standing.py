@@ -5,11 +5,11 @@ Lives here: bringing them up, each node with its participant's socket. Must not 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
 from contextlib import ExitStack, asynccontextmanager
 
 from carriers.ground import Ground, parts_of
 from federation.coordinator import Coordinator, open_coordinator, serving
+from federation.runner import Task
 from federation.wire.local import LocalSocket
 from node.app import attend, open_node
 from node.identity import open_home
@@ -54,8 +54,6 @@ def by_exchange(ground: Ground, kind: str) -> None:
     """Conduct one charter's run over the exchange."""
 
     def conduct(coordinator: Coordinator) -> None:
-        charter = coordinator.find_charter(ground.charters[kind])
-        stop: Future[None] = Future()
-        coordinator.conduct(charter, lambda _: None, stop)
+        coordinator.conduct(Task(coordinator.find_charter(ground.charters[kind])))
 
     while_standing(ground, conduct)

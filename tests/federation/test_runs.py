@@ -125,6 +125,28 @@ def test_a_run_whose_closing_was_asked_for_is_closed_after_a_restart(
     assert coordinator.stands == [Stands(Standing.OVER)]
 
 
+def test_a_run_over_another_carrier_waits_for_it_after_a_restart(
+    coordinator: Coordinator, charter: bytes
+) -> None:
+    carried: list[Task] = []
+
+    def conduct(task: Task) -> None:
+        carried.append(task)
+        task.stop.result(PATIENCE_S)
+
+    task = coordinator.runs.carry(coordinator.find(charter), ignore, conduct)
+    assert coordinator.stands == [Stands(Standing.CARRIED)]
+    with pytest.raises(Refused) as raised:
+        coordinator.runs.carry(coordinator.find(charter), ignore, conduct)
+    assert raised.value.reason is Reason.RUN_ACTIVE
+    coordinator.restarted().take_up()
+    assert coordinator.conducted == []
+    coordinator.runs.stop(charter, Stop.PAUSE)
+    task.ended.result(PATIENCE_S)
+    assert carried == [task]
+    assert coordinator.stands == [Stands(Standing.PAUSED)]
+
+
 def test_a_charter_that_is_not_in_the_log_keeps_no_other_run_waiting(
     coordinator: Coordinator, charter: bytes
 ) -> None:
