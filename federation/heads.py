@@ -111,7 +111,7 @@ class Heads:
         """Return the log's head under a signature not older than REUSE_MS, kept durably."""
         with self._signing:
             signed = self._newest
-            if signed is None or signed.head != self._log.head() or not self._fresh(signed):
+            if signed is None or signed.head != self._log.head() or not self.fresh(signed):
                 signed = self._dated(*self._log.sign_head(self.sign))
                 self._newest = signed
         return signed
@@ -126,11 +126,16 @@ class Heads:
         if (
             ready is not None
             and ready.head.size >= max(index + 1, kept_size)
-            and self._fresh(ready)
+            and self.fresh(ready)
             and (judge is None or self._missing(ready, judge) <= 0)
         ):
             return ready
         return self.newest() if judge is None else None
+
+    def fresh(self, signed: Signed) -> bool:
+        """Whether a head need not be signed again to be given away."""
+        # a clock that was set back makes a head look younger than it is
+        return 0 <= self._clock_ms() - signed.unix_ms <= REUSE_MS
 
     def cosign(self, judge: Known, patience_s: float) -> Signed:
         """Have the newest head co-signed by the quorum of ``judge``, and keep it.
@@ -221,10 +226,6 @@ class Heads:
                 self._counted.clear()
             self._counted[key] = judge.membership.witness_quorum - len(done)
         return self._counted[key]
-
-    def _fresh(self, signed: Signed) -> bool:
-        # a clock that was set back makes a head look younger than it is
-        return 0 <= self._clock_ms() - signed.unix_ms <= REUSE_MS
 
 
 def _not_witnessed(note: bytes, judge: Known, faults: Mapping[str, str]) -> PeerError:

@@ -71,6 +71,7 @@ class Publisher:
         self._clock_ms = clock_ms
         self._lock = threading.Lock()
         self._subscribers: tuple[Callable[[int], None], ...] = ()
+        self._last: _Last | None = None
         stored = [entry for entry in _entries(log) if entry.payload_type in _WALKED]
         trust = restore_trust(
             pin, [(e.envelope, e.index) for e in stored if e.payload_type == PayloadType.MEMBERSHIP]
@@ -99,7 +100,11 @@ class Publisher:
         return dict(self._held.notices)
 
     def publish(self, raw: bytes, patience_s: float = 0.0) -> Bundle:
-        """Log one envelope and return it with its proof (from an empty head: ``kept_size`` 0).
+        """:meth:`enter` an envelope; return it with its proof from an empty head."""
+        return self.bundle_for(self.enter(raw, patience_s), 0)
+
+    def enter(self, raw: bytes, patience_s: float = 0.0) -> int:
+        """Log one envelope and return its index.
 
         The same bytes again get the entry they already have; the same statement signed otherwise is
         Stale(REPLAYED). Raises what acceptance raises, and then nothing was logged.
@@ -112,12 +117,11 @@ class Publisher:
             if index is None:
                 index = self._append(raw)
         try:
-            entry = self._log.entry(index)
-            judge = self._judge(entry)
-            head = self._heads.covering(index, 0, judge)
-            if head is None and judge is not None:
-                head, news = self._heads.cosign(judge, patience_s), True
-            return self._bundle(entry, 0, head or self._heads.newest())
+            judge = self._judge(self._log.entry(index))
+            if judge is not None and self._heads.covering(index, 0, judge) is None:
+                self._heads.cosign(judge, patience_s)
+                news = True
+            return index
         finally:
             if news:
                 self._tell(index)
@@ -146,6 +150,9 @@ class Publisher:
 
     def ready_bundle(self, index: int, kept_size: int) -> Bundle | None:
         """:meth:`bundle_for` without asking any witness; None when that has to be done first."""
+        last = self._last
+        if last is not None and last.serves(index, kept_size) and self._heads.fresh(last.signed):
+            return last.bundle
         entry = self._log.entry(index)
         head = self._heads.covering(index, kept_size, self._judge(entry))
         return None if head is None else self._bundle(entry, kept_size, head)
@@ -167,7 +174,7 @@ class Publisher:
     @property
     def size(self) -> int:
         """How many entries the log has."""
-        return self._log.head().size
+        return self.acceptance.next_index
 
     def subscribe(self, callback: Callable[[int], None]) -> Callable[[], None]:
         """Call ``callback`` with each new entry's index, after it is logged; returns the way out.
@@ -209,8 +216,10 @@ class Publisher:
         index = self._log.append([new], now_ms, sign)[0]
         head = self._heads.appended(*signed[-1])
         kept = self.acceptance.kept
-        bundle = self._bundle(self._log.entry(index), kept.size if kept else 0, head)
+        entry = self._log.entry(index)
+        bundle = self._bundle(entry, kept.size if kept else 0, head)
         self._held.note(self.acceptance.appended(bundle, now_ms))
+        self._last = None if self._judge(entry) else _Last(bundle, head)
         return index
 
     def _judge(self, entry: LogEntry) -> Known | None:
@@ -259,6 +268,18 @@ class Publisher:
             raise Misconfigured(
                 Reason.CONFIGURATION, "the log's signing key is not the one membership names"
             )
+
+
+@dataclass(frozen=True)
+class _Last:
+    """The newest entry as every reader who is up to date wants it: proven from the head before."""
+
+    bundle: Bundle
+    signed: Signed
+
+    def serves(self, index: int, kept_size: int) -> bool:
+        place = self.bundle.leaf_index, self.bundle.consistency_from
+        return place == (index, kept_size)
 
 
 class _Held:

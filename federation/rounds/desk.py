@@ -130,7 +130,7 @@ class Desk:
     def _publish(self, raw: bytes, waiting: Callable[[str], None]) -> None:
         for turn in range(1, TURNS + 1):
             try:
-                self.publisher.publish(raw, self.turn_s)
+                self.publisher.enter(raw, self.turn_s)
             except PeerError as error:
                 if error.reason is not Reason.NOT_WITNESSED:
                     raise
@@ -152,7 +152,7 @@ class Desk:
         kept = self.runs.documents(charter_digest)
         try:
             for raw in kept[-1:]:
-                self.publisher.publish(raw, self.turn_s)
+                self.publisher.enter(raw, self.turn_s)
         except CallerError as error:
             if error.reason in PASSING:
                 raise

@@ -332,15 +332,15 @@ def test_the_attempt_goes_on_after_a_restart_unless_a_city_was_dropped_from_it(
     cities = scripted(federation)
     if kind is DropRecord:
         cities.faults[SECOND, 1] = lambda _city, _request: None
-    publish = federation.publisher.publish
+    publish = federation.publisher.enter
 
-    def dying(raw: bytes) -> Any:
-        publish(raw)
+    def dying(raw: bytes, patience_s: float) -> Any:
+        publish(raw, patience_s)
         if isinstance(opened(raw), kind):
             raise Killed
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(federation.publisher, "publish", dying)
+        patched.setattr(federation.publisher, "enter", dying)
         with pytest.raises(Killed):
             office.conduct(cities)
     closure = Office(federation, tmp_path).conduct(cities)
@@ -442,7 +442,7 @@ def killed_while_logging(
     federation: Federation, office: Office, cities: ScriptedCities, number: int
 ) -> None:
     """Conduct until the coordinator dies between keeping and logging its ``number``-th document."""
-    publish, waiting = federation.publisher.publish, iter(range(number, -1, -1))
+    publish, waiting = federation.publisher.enter, iter(range(number, -1, -1))
 
     def dying(raw: bytes, patience_s: float) -> Any:
         if next(waiting) == 1:
@@ -450,7 +450,7 @@ def killed_while_logging(
         return publish(raw, patience_s)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(federation.publisher, "publish", dying)
+        patched.setattr(federation.publisher, "enter", dying)
         with pytest.raises(Killed):
             office.conduct(cities)
     federation.publisher = federation.open_publisher()
@@ -487,16 +487,16 @@ def test_a_full_disk_where_documents_are_logged_leaves_nothing_half_done(
     federation: Federation, office: Office, number: int
 ) -> None:
     cities = scripted(federation, max_repeats=0)
-    publish, waiting = federation.publisher.publish, iter(range(number, -100, -1))
+    publish, waiting = federation.publisher.enter, iter(range(number, -100, -1))
 
-    def full_at(raw: bytes) -> Any:
+    def full_at(raw: bytes, patience_s: float) -> Any:
         if next(waiting) != 1:
-            return publish(raw)
+            return publish(raw, patience_s)
         with disk.full():
-            return publish(raw)
+            return publish(raw, patience_s)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(federation.publisher, "publish", full_at)
+        patched.setattr(federation.publisher, "enter", full_at)
         with pytest.raises(StorageFault):
             office.conduct(cities)
         kept = office.runs.documents(cities.charter.digest)
