@@ -13,6 +13,8 @@ from federation.log.database import prove_writable, transaction
 
 MAX_BLOB_BYTES = 15 * 1024 * 1024  # below the transport's 16 MiB, with room for its framing
 
+_PUT = sqlite.insert(blobs).on_conflict_do_nothing()
+
 
 class BlobStore:
     """Blobs in the database of ``engine`` (:func:`federation.exchange.database.open_database`)."""
@@ -26,7 +28,7 @@ class BlobStore:
             raise TooLarge(Reason.TOO_LARGE, f"a blob has {len(content)} bytes")
         row = {"digest": digest(content), "content": content}
         with transaction(self._engine, write=True) as connection:
-            connection.execute(sqlite.insert(blobs).on_conflict_do_nothing(), row)
+            connection.execute(_PUT, row)
         return row["digest"]
 
     def get(self, wanted: bytes) -> bytes:

@@ -53,6 +53,9 @@ head = sql.Table(
     sql.Column("root", sql.LargeBinary, nullable=False),
 )
 
+# Statements are built once, here and beside the tables of other files: building one costs several
+# times what running it does, and a round runs dozens.
+_HEAD = sql.select(head.c.origin, head.c.size, head.c.root)
 # One JSON parameter whatever the number of rows: SQLite walks it and seeks each row by its key,
 # where a list of row values would make it scan the whole table.
 _wanted = sql.func.json_each(sql.bindparam("wanted", type_=sql.Text)).table_valued("value")
@@ -85,7 +88,10 @@ def engine(path: Path) -> sql.Engine:
             where, uri=True, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None
         )
 
-    made = sql.create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+    # every transaction ends in its own block: nothing is left to be rolled back on return
+    made = sql.create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, pool_reset_on_return=None
+    )
     sql.event.listen(made, "connect", _prepare)
     sql.event.listen(made, "begin", _begin)
     return made
@@ -111,7 +117,7 @@ def transaction(engine: sql.Engine, *, write: bool = False) -> Iterator[sql.Conn
 
 def read_head(connection: sql.Connection) -> Head:
     """Return the head; StorageFault(LOG_CORRUPT) when there is none."""
-    row = connection.execute(sql.select(head.c.origin, head.c.size, head.c.root)).one_or_none()
+    row = connection.execute(_HEAD).one_or_none()
     if row is None or not isinstance(row.size, int):  # SQLite keeps any type in any column
         raise corrupt("the file holds no head")
     return Head(row.origin, row.size, row.root)

@@ -22,6 +22,15 @@ signed_heads = sql.Table(
     sql.Column("cosigned", sql.LargeBinary),
 )
 
+_new = sqlite.insert(signed_heads)
+_KEEP = _new.on_conflict_do_update(
+    index_elements=["size", "root"],
+    set_={
+        "note": _new.excluded.note,
+        "cosigned": sql.func.coalesce(_new.excluded.cosigned, signed_heads.c.cosigned),
+    },
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SignedHead:
@@ -39,12 +48,7 @@ class SignedHead:
 
 def keep(connection: sql.Connection, head: SignedHead) -> None:
     """Keep what was signed last of a tree; a co-signed note stays until the next one."""
-    row = sqlite.insert(signed_heads).values(**vars(head))
-    latest = {
-        "note": row.excluded.note,
-        "cosigned": sql.func.coalesce(row.excluded.cosigned, signed_heads.c.cosigned),
-    }
-    connection.execute(row.on_conflict_do_update(index_elements=["size", "root"], set_=latest))
+    connection.execute(_KEEP, vars(head))
 
 
 def every(connection: sql.Connection, after: int, limit: int) -> Iterator[SignedHead]:

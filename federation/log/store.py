@@ -26,6 +26,25 @@ Sign = Callable[[Head], bytes]
 
 PAGE = 1000  # entries read at a time while re-deriving the tree
 
+_INDEX_OF = sql.select(entries.c.index).where(
+    entries.c.replay_identity == sql.bindparam("identity")
+)
+_ENTRIES = (
+    sql.select(entries)
+    .where(entries.c.index >= sql.bindparam("start"))
+    .order_by(entries.c.index)
+    .limit(sql.bindparam("most"))
+)
+_APPEND, _APPEND_NODES = entries.insert(), database.nodes.insert()
+_MOVE_HEAD = (
+    database.head.update()
+    .where(
+        database.head.c.size == sql.bindparam("old_size"),
+        database.head.c.root == sql.bindparam("old_root"),
+    )
+    .values(size=sql.bindparam("size"), root=sql.bindparam("root"))
+)
+
 
 @dataclass(frozen=True)
 class NewEntry:
@@ -179,9 +198,9 @@ class LogStore:
 
     def index_of(self, replay_identity: bytes) -> int | None:
         """Return the index of the entry with this replay identity, if there is one."""
-        query = sql.select(entries.c.index).where(entries.c.replay_identity == replay_identity)
         with database.transaction(self._engine) as connection:
-            return connection.execute(query).scalar_one_or_none()
+            found: int | None = connection.scalar(_INDEX_OF, {"identity": replay_identity})
+        return found
 
     def entry(self, index: int) -> LogEntry:
         """Return one entry; Malformed(NOT_FOUND) when the log does not reach so far."""
@@ -195,14 +214,9 @@ class LogStore:
 
         StorageFault(LOG_CORRUPT) when a stored one cannot be an entry.
         """
-        query = (
-            sql.select(entries)
-            .where(entries.c.index >= start)
-            .order_by(entries.c.index)
-            .limit(limit)
-        )
+        wanted = {"start": start, "most": limit}
         with database.transaction(self._engine) as connection:
-            return [_entry(row) for row in connection.execute(query).mappings()]
+            return [_entry(row) for row in connection.execute(_ENTRIES, wanted).mappings()]
 
     def root(self, size: int) -> bytes:
         """Return the root the log had at ``size`` leaves; Malformed(NOT_FOUND) beyond the head."""
@@ -321,9 +335,9 @@ def _append(
         for (level, position), value in made.items()
         if level
     ]
-    connection.execute(entries.insert(), rows)
+    connection.execute(_APPEND, rows)
     if inner:
-        connection.execute(database.nodes.insert(), inner)
+        connection.execute(_APPEND_NODES, inner)
     size = head.size + len(batch)
     new_head = Head(head.origin, size, merkle.root(size, (known | made).__getitem__))
     _move_head(connection, head, new_head)
@@ -333,12 +347,8 @@ def _append(
 
 
 def _move_head(connection: sql.Connection, old: Head, new: Head) -> None:
-    swap = (
-        database.head.update()
-        .where(database.head.c.size == old.size, database.head.c.root == old.root)
-        .values(size=new.size, root=new.root)
-    )
-    if connection.execute(swap).rowcount != 1:
+    sizes = {"old_size": old.size, "old_root": old.root, "size": new.size, "root": new.root}
+    if connection.execute(_MOVE_HEAD, sizes).rowcount != 1:
         raise StorageFault(
             Reason.HEAD_MOVED, f"the head is no longer at {old.size}: nothing was appended"
         )

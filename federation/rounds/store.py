@@ -62,6 +62,10 @@ class Stands:
     fault: str = ""
 
 
+_KEEP_CONTRIBUTIONS = sqlite.insert(contributions).on_conflict_do_nothing()
+_KEEP_DOCUMENT = sql.insert(journal)
+
+
 class RunStore:
     """Runs in the database of ``engine``. Raises StorageFault(STORAGE) when it fails."""
 
@@ -88,8 +92,8 @@ class RunStore:
         entry = {"charter_digest": charter_digest, "envelope": envelope}
         with transaction(self._engine, write=True) as connection:
             if rows:
-                connection.execute(sqlite.insert(contributions).on_conflict_do_nothing(), rows)
-            connection.execute(sql.insert(journal), entry)
+                connection.execute(_KEEP_CONTRIBUTIONS, rows)
+            connection.execute(_KEEP_DOCUMENT, entry)
 
     def forget_last(self, charter_digest: bytes) -> None:
         """Forget the last document of a run; what it was about stays kept."""

@@ -5,7 +5,7 @@ Only what passed the acceptance table is handed in; this file checks uniqueness,
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select
+from sqlalchemy import BigInteger, Connection, Row, Select, bindparam, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from federation.errors import Reason, StorageFault
@@ -15,6 +15,13 @@ from node.store.schema import documents, refusals
 CHECKPOINT = "log/checkpoint"
 COSIGNED = "log/cosigned"
 _REPLAYED = select(documents.c.digest).where(documents.c.replay_identity == bindparam("identity"))
+# nothing equals a leaf index of NULL, as SQL has it
+_TAKEN = select(documents.c.digest).where(
+    (documents.c.replay_identity == bindparam("identity"))
+    | (documents.c.leaf_index == bindparam("leaf_index", type_=BigInteger))
+)
+_BY_DIGEST = select(documents).where(documents.c.digest == bindparam("digest"))
+_KEEP = insert(documents)
 
 
 @dataclass(frozen=True)
@@ -36,23 +43,21 @@ def keep(connection: Connection, document: StoredDocument) -> bool:
     """
     if by_digest(connection, document.digest) is not None:
         return False
-    same = documents.c.replay_identity == document.replay_identity
-    if document.leaf_index is not None:
-        same |= documents.c.leaf_index == document.leaf_index
-    taken = select(documents.c.digest).where(same)
-    if connection.execute(taken).first() is not None:
+    place = {"identity": document.replay_identity, "leaf_index": document.leaf_index}
+    if connection.execute(_TAKEN, place).first() is not None:
         raise StorageFault(
             Reason.STORAGE,
             f"a different {document.payload_type} document is held under this identity or "
             f"leaf index {document.leaf_index}",
         )
-    connection.execute(insert(documents).values(**vars(document)))
+    connection.execute(_KEEP, vars(document))
     return True
 
 
 def by_digest(connection: Connection, digest: bytes) -> StoredDocument | None:
     """The document whose envelope has this SHA-256."""
-    return _one(connection, select(documents).where(documents.c.digest == digest))
+    row = connection.execute(_BY_DIGEST, {"digest": digest}).one_or_none()
+    return None if row is None else _document(row)
 
 
 def is_replayed(connection: Connection, replay_identity: bytes) -> bool:

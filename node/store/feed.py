@@ -5,13 +5,20 @@ This file must not know why an entry is refused or what follows from a document.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from federation.errors import Reason
 from node.store import documents
 from node.store.documents import StoredDocument
 from node.store.schema import answers, budget_reservations, refused_entries
 from node.store.schema import documents as documents_table
+
+_BY_IDENTITY = select(documents_table).where(
+    documents_table.c.replay_identity == bindparam("identity")
+)
+_ANSWERED = select(answers.c.round).where(
+    answers.c.attempt == bindparam("attempt"), answers.c.round == bindparam("round")
+)
 
 
 @dataclass(frozen=True)
@@ -50,8 +57,7 @@ def refused(connection: Connection) -> list[RefusedEntry]:
 
 def by_identity(connection: Connection, replay_identity: bytes) -> StoredDocument | None:
     """The document with this replay identity, which is how other documents name it."""
-    query = select(documents_table).where(documents_table.c.replay_identity == replay_identity)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_BY_IDENTITY, {"identity": replay_identity}).one_or_none()
     return None if row is None else StoredDocument(**row._mapping)
 
 
@@ -68,10 +74,8 @@ def logged_documents(
 
 def has_answered(connection: Connection, attempt: bytes, round_number: int) -> bool:
     """Whether an answer of any kind is committed for this round of the attempt."""
-    query = select(answers.c.round).where(
-        answers.c.attempt == attempt, answers.c.round == round_number
-    )
-    return connection.execute(query).first() is not None
+    asked = {"attempt": attempt, "round": round_number}
+    return connection.execute(_ANSWERED, asked).first() is not None
 
 
 def open_reservations(connection: Connection) -> list[bytes]:

@@ -6,11 +6,17 @@ This file must not know policy or the order of a run.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from federation.errors import Reason, Refused, StorageFault
 from node.store.schema import alarms, attempts, decisions, run_states
+
+_ATTEMPTS = (
+    select(attempts.c.attempt)
+    .where(attempts.c.charter_digest == bindparam("charter"))
+    .order_by(attempts.c.seen_ms, attempts.c.attempt)
+)
 
 
 class DecisionState(StrEnum):
@@ -111,8 +117,7 @@ def see_attempt(connection: Connection, charter_digest: bytes, attempt: bytes, a
 
 def attempts_seen(connection: Connection, charter_digest: bytes) -> list[bytes]:
     """Nonces of the attempts seen of a charter, oldest first."""
-    query = select(attempts.c.attempt).where(attempts.c.charter_digest == charter_digest)
-    return list(connection.scalars(query.order_by(attempts.c.seen_ms, attempts.c.attempt)))
+    return list(connection.scalars(_ATTEMPTS, {"charter": charter_digest}))
 
 
 def raise_alarm(connection: Connection, alarm: Alarm) -> None:
