@@ -88,10 +88,7 @@ def engine(path: Path) -> sql.Engine:
             where, uri=True, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None
         )
 
-    # every transaction ends in its own block: nothing is left to be rolled back on return
-    made = sql.create_engine(
-        "sqlite://", creator=connect, poolclass=QueuePool, pool_reset_on_return=None
-    )
+    made = sql.create_engine("sqlite://", creator=connect, poolclass=QueuePool)
     sql.event.listen(made, "connect", _prepare)
     sql.event.listen(made, "begin", _begin)
     return made

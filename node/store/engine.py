@@ -80,8 +80,6 @@ def open_store(path: Path) -> Store:
         f"sqlite:///{path}",
         connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
         hide_parameters=True,
-        # every transaction ends in its own block: nothing is left to be rolled back on return
-        pool_reset_on_return=None,
     )
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
