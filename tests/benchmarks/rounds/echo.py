@@ -23,6 +23,7 @@ from deploy.study.demo.processes import Service, Services
 from federation.coordinator import ServerIdentity, now_ms
 from federation.crypto.certificates import Authority, generate_tls_key, tls_key_pem
 from federation.wire import channel
+from federation.wire.limits import DEFAULTS
 
 SYSTEM = "echo"
 SERVICE, METHOD = "benchmark.Echo", "Attend"
@@ -91,7 +92,7 @@ async def _serving(authority: Authority, sites: int) -> AsyncIterator[tuple[int,
     attending = _Attending(sites)
     handler = grpc.stream_stream_rpc_method_handler(attending.attend)
     server = grpc.aio.server(
-        options=channel.server_options(), compression=grpc.Compression.NoCompression
+        options=channel.server_options(DEFAULTS), compression=grpc.Compression.NoCompression
     )
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),)

@@ -158,7 +158,7 @@ def test_a_home_that_is_too_deep_for_a_socket_is_told(desk: Desk) -> None:
     os.rename(desk.home, deep)
     refused = serve(deep)
     assert refused.returncode == 1
-    assert "use a shorter home folder" in refused.stderr
+    assert "use a shorter folder" in refused.stderr
 
 
 @pytest.mark.parametrize(
