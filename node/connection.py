@@ -28,6 +28,7 @@ from node.presence import Presence, State
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 30.0
 RENEWAL_CHECK_S = 60.0
+FOUNDING_LOOK_S = 1.0  # a thread that waits for the first membership lets go this often
 GOODBYE_S = 1.0  # in which the refusal to co-sign still leaves, before this node cuts itself off
 
 # Blocking: a message type and a body in, the answer's bytes out.
@@ -158,6 +159,9 @@ class Connection:
                 return await asyncio.to_thread(cosign, body)
             return await loop.run_in_executor(self._threads, answer, message_type, body)
 
+        # who knows no membership would refuse whatever is asked: a run must not miss this city
+        while not await asyncio.to_thread(self._documents.wait_founded, FOUNDING_LOOK_S):
+            pass
         await client.attend(handle, self._attending)
         raise PeerError(Reason.UNREACHABLE, "the coordinator ended the stream")
 

@@ -195,6 +195,11 @@ class AcceptedDocuments:
             )
         return found
 
+    def wait_founded(self, timeout_s: float) -> bool:
+        """Wait for the first membership; whether there is one, or nothing more will come."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._over or self.trust.founded, timeout_s)
+
     def check_receipt(self, bundle: Bundle) -> None:
         """Steps 6 and 7 of a receipt for an envelope this city published; raises as acceptance."""
         with self._changed:

@@ -278,6 +278,21 @@ def test_waiting_ends_when_the_feed_brings_the_document(following: Following) ->
         assert waiting.result(30) == charter
 
 
+def test_the_first_membership_is_waited_for(following: Following) -> None:
+    assert not following.documents.wait_founded(0.0)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(following.documents.wait_founded, 30.0)
+        following.catch_up()
+        assert waiting.result(30)
+    assert following.documents.wait_founded(0.0)
+
+
+def test_nobody_waits_for_a_membership_when_nothing_more_comes(following: Following) -> None:
+    following.documents.close()
+    assert following.documents.wait_founded(30.0)
+    assert not following.documents.trust.founded
+
+
 @pytest.mark.parametrize(
     "end",
     [
