@@ -22,6 +22,8 @@ from federation.trust import Known
 
 # A head is signed again only after this long: well below the age at which readers refuse it.
 REUSE_MS = 2 * 60_000
+# Who asks for a head alone may be comparing clocks.
+PRECISE_MS = 5_000
 # Witnesses that have seen a newer head than the one they are asked about are asked about that.
 MOST_HEADS = 3
 MOST_COUNTED = 256
@@ -107,11 +109,12 @@ class Heads:
                 self._newest = signed
         return signed
 
-    def newest(self) -> Signed:
-        """Return the log's head under a signature not older than REUSE_MS, kept durably."""
+    def newest(self, most_ms: int = REUSE_MS) -> Signed:
+        """Return the log's head under a signature not older than ``most_ms``, kept durably."""
         with self._signing:
             signed = self._newest
-            if signed is None or signed.head != self._log.head() or not self.fresh(signed):
+            stale = signed is None or not self.fresh(signed, most_ms)
+            if signed is None or stale or signed.head != self._log.head():
                 signed = self._dated(*self._log.sign_head(self.sign))
                 self._newest = signed
         return signed
@@ -132,10 +135,10 @@ class Heads:
             return ready
         return self.newest() if judge is None else None
 
-    def fresh(self, signed: Signed) -> bool:
+    def fresh(self, signed: Signed, most_ms: int = REUSE_MS) -> bool:
         """Whether a head need not be signed again to be given away."""
         # a clock that was set back makes a head look younger than it is
-        return 0 <= self._clock_ms() - signed.unix_ms <= REUSE_MS
+        return 0 <= self._clock_ms() - signed.unix_ms <= most_ms
 
     def cosign(self, judge: Known, patience_s: float) -> Signed:
         """Have the newest head co-signed by the quorum of ``judge``, and keep it.

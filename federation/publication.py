@@ -26,7 +26,7 @@ from federation.errors import (
     Stale,
     StorageFault,
 )
-from federation.heads import Heads, Signed, Witnesses
+from federation.heads import PRECISE_MS, Heads, Signed, Witnesses
 from federation.log import merkle
 from federation.log.bundle import Bundle
 from federation.log.checkpoint import verify_checkpoint
@@ -158,8 +158,8 @@ class Publisher:
         return None if head is None else self._bundle(entry, kept_size, head)
 
     def checkpoint(self, kept_size: int) -> ProvenHead:
-        """Return the log's head and its proof from ``kept_size``, verified as in bundle_for."""
-        signed = self._heads.newest()
+        """Return the log's head, signed just now, and its proof, verified as in bundle_for."""
+        signed = self._heads.newest(PRECISE_MS)
         return ProvenHead(
             checkpoint=signed.note, consistency_path=self._consistency(kept_size, signed)
         )

@@ -13,7 +13,7 @@ from support.witnesses import Streams, co_signs_anything, streams
 from federation.cosigning import cosigners
 from federation.documents.runs import Closure
 from federation.errors import LaborfedError, PeerError, Reason, StorageFault, Untrusted
-from federation.heads import REUSE_MS, Asking, Gathered
+from federation.heads import PRECISE_MS, REUSE_MS, Asking, Gathered
 from federation.log.checkpoint import split_note, verify_checkpoint
 
 CITIES = ("310000", "330100", "340100", "440300")
@@ -79,10 +79,20 @@ def test_every_head_is_kept_with_the_entry_that_made_it(tmp_path: Path) -> None:
 
 def test_a_head_is_signed_again_only_when_it_grows_old(tmp_path: Path) -> None:
     federation = Federation(tmp_path)
-    first = federation.publisher.checkpoint(0).checkpoint
+    first = federation.publisher.bundle_for(0, 0).checkpoint
     federation.clock.pass_(REUSE_MS / 1000)
-    assert federation.publisher.checkpoint(1).checkpoint == first
     assert federation.publisher.bundle_for(0, 0).checkpoint == first
+    federation.clock.pass_(0.001)
+    again = federation.publisher.bundle_for(0, 0).checkpoint
+    assert split_note(again)[0] != split_note(first)[0]
+    assert [head.note for head in federation.log.signed_heads()] == [again]
+
+
+def test_who_asks_for_a_head_alone_may_set_a_clock_by_it(tmp_path: Path) -> None:
+    federation = Federation(tmp_path)
+    first = federation.publisher.checkpoint(0).checkpoint
+    federation.clock.pass_(PRECISE_MS / 1000)
+    assert federation.publisher.checkpoint(1).checkpoint == first
     federation.clock.pass_(0.001)
     again = federation.publisher.checkpoint(1).checkpoint
     assert split_note(again)[0] != split_note(first)[0]

@@ -169,7 +169,10 @@ def test_a_folder_and_files_together_are_refused(office: Office, folder: Path) -
 
 def test_what_is_left_in_the_homes_own_folder_is_imported(office: Office, folder: Path) -> None:
     assert f"[{Reason.IMPORT_FILE}]" in office.refused("import")
-    folder.rename(office.home.path / "import")
+    own = folder.rename(office.home.path / "import")
+    own.chmod(0o755)
+    assert f"[{Reason.PERMISSIONS}]" in office.refused("import")
+    own.chmod(0o700)
     assert "4 inserted" in office.told("import")
 
 
