@@ -20,6 +20,7 @@ test: $(DEVELOPMENT) ## every test, journeys with real processes included
 
 soak: $(DEVELOPMENT) ## the long counts in whole, of which make test runs slices
 	$(BIN)/python -m pytest -m soak -s $(ARGS)
+	$(if $(ARGS),,$(MAKE) --no-print-directory mutants)
 
 bench: $(DEVELOPMENT) ## measure rounds beside NVFLARE and Flower, and rates; writes docs/benchmarks.md
 	PYTHONPATH=tests:. $(BIN)/python -m benchmarks $(ARGS)
