@@ -27,7 +27,7 @@ HEAD = """\
 # Benchmarks
 
 Written by `make bench`; edit `tests/benchmarks/page.py`, not this file. Every figure is from one
-session in which the systems took turns on one machine. Compare ratios, not seconds: other machines
+run in which the systems took turns on one machine. Compare ratios, not seconds: other machines
 are faster or slower for all of them alike.
 
     make bench                    # everything: most of an hour
@@ -90,7 +90,7 @@ def _table(*rows: tuple[str, ...]) -> str:
 def _machine(results: Results) -> str:
     both = {**results.machine, **results.versions}
     ran = "\n".join(f"    {command}" for command in results.commands)
-    return f"## This session\n\n{ran}\n\n" + _table(("", ""), *both.items())
+    return f"## This run\n\n{ran}\n\n" + _table(("", ""), *both.items())
 
 
 def _judged(found: list[Verdict]) -> str:

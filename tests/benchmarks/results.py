@@ -1,4 +1,4 @@
-"""Everything one session of benchmarks found, and its file.
+"""Everything one run of the benchmarks found, and its file.
 
 Must not know: how figures are taken or shown.
 """
