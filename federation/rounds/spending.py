@@ -11,8 +11,9 @@ from federation.privacy.accounting import compose
 from federation.privacy.events import Event
 from federation.rounds.terms import charter_events, round_event
 
-# A composition takes most of a second of one core: at most one begins in this time, milliseconds.
-LEAST_INTERVAL_MS = 3_000
+# Loading the accountant and composing take a core for two seconds: at most one begins in this time,
+# milliseconds, and none in a run that is over sooner, whose end tells its cost anyway.
+LEAST_INTERVAL_MS = 10_000
 
 
 def spent(charter: Charter, asked: int, *, evaluated: bool) -> float:
