@@ -1,5 +1,7 @@
 """Every column is graded as its record is, and migrations lead to exactly this schema."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from federation.errors import Misconfigured, Reason, StorageFault
 from federation.wal import LONGEST_PAGES
 from node.records import RECORDS, Grade, columns, grade_of
 from node.store.engine import Store, open_store
-from node.store.migrations import migrate
+from node.store.migrations import migrate, newest
 from node.store.schema import HASHED, RECORD_TABLES, cells, metadata
 
 CLEAR_NAMES = {stored: imported for imported, stored in HASHED.items()}
@@ -138,3 +140,24 @@ def test_a_reader_keeps_its_snapshot_while_a_writer_commits(store: Store) -> Non
         with store.write() as writing:
             writing.execute(text("INSERT INTO cells VALUES ('a', x'00')"))
         assert reading.execute(text("SELECT count(*) FROM cells")).scalar() == before == 0
+
+
+def test_the_newest_schema_is_where_the_steps_lead(store: Store) -> None:
+    with store.read() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == newest()
+
+
+def test_a_store_that_is_up_to_date_is_opened_without_walking(store: Store) -> None:
+    """A serving node holds no library that it needs once in a year."""
+    program = (
+        "import sys; from pathlib import Path; from node.store.engine import open_store;"
+        " from node.store.migrations import migrate; migrate(open_store(Path(sys.argv[1])).engine);"
+        " print('alembic' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(store.engine.url.database)],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert done.stdout == "False\n"
