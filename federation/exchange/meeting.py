@@ -3,9 +3,7 @@
 Knows membership, log and mailbox through their own doors; must not know gRPC or files.
 """
 
-import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from cryptography import x509
 
@@ -33,18 +31,6 @@ from federation.publication import Publisher
 from federation.wire.codec import decode_document, decode_envelope
 
 RETRY_S = 10.0  # an entry that waits for witnesses is tried again at least so often
-# Proven entries held for other readers, and how long: well below the bound on a head's age.
-MOST_PROVEN = 16
-LONGEST_PROVEN_MS = 60_000
-
-
-@dataclass(frozen=True)
-class _Proven:
-    """An entry with its proof, the size of its checkpoint, and when it was made."""
-
-    bundle: Bundle
-    size: int
-    made_ms: int
 
 
 class Meeting:
@@ -65,8 +51,6 @@ class Meeting:
         self._invitations = invitations
         self._clock_ms = clock_ms
         self._publisher: Publisher | None = None
-        self._proving = threading.Lock()
-        self._proven: dict[tuple[int, int], _Proven] = {}
 
     def stand(self, publisher: Publisher) -> None:
         """Open the doors: from now on membership tells who may come in."""
@@ -148,28 +132,6 @@ class Meeting:
         RETRY_S are reasons to ask again.
         Stale(ROLLED_BACK) when the reader has seen more than this log holds.
         """
-        # readers who are up to date all ask for the same proof within a moment
-        with self._proving:
-            found = self._proven.get((index, kept_size))
-            if found is None or self._clock_ms() - found.made_ms > LONGEST_PROVEN_MS:
-                found = self._prove(index, kept_size)
-        if found is not None:
-            return found.bundle, found.size
-        # outside the lock: who reads other entries is not to wait for witnesses
-        return self._witnessed(index, kept_size)
-
-    def _witnessed(self, index: int, kept_size: int) -> tuple[Bundle, int] | None:
-        if index == self.publisher.size:
-            return None
-        try:
-            bundle = self.publisher.bundle_for(index, kept_size)
-        except PeerError as error:
-            if error.reason is Reason.NOT_WITNESSED:
-                return None
-            raise
-        return bundle, _size_of(bundle.checkpoint)
-
-    def _prove(self, index: int, kept_size: int) -> "_Proven | None":
         publisher = self.publisher
         size = publisher.size
         if max(index, kept_size) > size:
@@ -179,14 +141,14 @@ class Meeting:
             )
         if index == size:
             return None
-        bundle = publisher.ready_bundle(index, kept_size)
-        if bundle is None:
-            return None
-        proven = _Proven(bundle, _size_of(bundle.checkpoint), self._clock_ms())
-        self._proven[index, kept_size] = proven
-        if len(self._proven) > MOST_PROVEN:
-            del self._proven[next(iter(self._proven))]
-        return proven
+        try:
+            ready = publisher.ready_bundle(index, kept_size)
+            bundle = ready or publisher.bundle_for(index, kept_size)
+        except PeerError as error:
+            if error.reason is Reason.NOT_WITNESSED:
+                return None
+            raise
+        return bundle, _size_of(bundle.checkpoint)
 
     def issue(self, holder: HasPublicKey, division: str) -> bytes:
         """Return a fresh PEM certificate of an admitted city."""
