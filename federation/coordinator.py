@@ -195,19 +195,19 @@ def open_coordinator(home: Home) -> Iterator[Coordinator]:
         timings = Timings()
         log = TimedLog(home.log_file, timings)
         engine = open_database(home.exchange_file)
+        runs = open_run_store(home.runs_file)
         mailbox = Mailbox()
         witnesses = MailboxWitnesses(mailbox)
         meeting = Meeting(
             authority=keys.authority,
             mailbox=mailbox,
-            blobs=BlobStore(engine),
+            blobs=BlobStore(engine, runs.sum_of),
             invitations=InvitationBook(engine),
             clock_ms=now_ms,
         )
         publisher = founding.open_publisher(log, keys, now_ms, witnesses)
         if publisher is not None:
             meeting.stand(publisher)
-        runs = open_run_store(home.runs_file)
         try:
             yield Coordinator(home, configuration, keys, log, runs, meeting, timings, witnesses)
         finally:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from sqlalchemy import Connection
 
 from federation.acceptance import Accepted
-from federation.crypto.envelope import replay_identity, sign
+from federation.crypto.envelope import Body, replay_identity, sign
 from federation.crypto.keys import SigningKey, digest
 from federation.documents.charter import Charter
 from federation.documents.exchanged import Consent, Contribution, Refusal, Vote
@@ -21,7 +21,7 @@ from federation.errors import Reason, Refused
 from federation.log.checkpoint import Checkpoint, cosignature
 from federation.privacy.accounting import compose
 from federation.privacy.events import EVALUATION
-from federation.rounds.terms import budget_kind, charter_events
+from federation.rounds.terms import budget_kind, charter_events, check_vector
 from federation.wire.codec import decode_envelope, encode_document, encode_envelope
 from node.policy import Case, Decision, Policy, Verdict, decide
 from node.privacy import ledger
@@ -97,8 +97,8 @@ class Gate:
         self._policy = policy
         self._clock_ms = clock_ms
 
-    def answered(self, question: Question, request_digest: bytes) -> bytes | None:
-        """The bytes that answered this request before, None when there are none.
+    def answered(self, question: Question, request_digest: bytes) -> Body | None:
+        """What answered this request before, None when nothing did.
 
         Raises Refused(ANSWERED) when the question was answered to another request.
         """
@@ -132,8 +132,8 @@ class Gate:
                     connection, charter.digest, consent.attempt_nonce, self._clock_ms()
                 )
                 question = Question(consent.attempt_nonce, CONSENT_ROUND, "consent")
-                envelope = self._out(connection, consent, charter.digest, None)
-                return self._once(connection, question, request_digest, envelope)
+                answer = Body(self._out(connection, consent, charter.digest, None))
+                return self._once(connection, question, request_digest, answer).envelope
         raise Refused(decision.reason or Reason.POLICY, decision.sentence)
 
     def charge(
@@ -162,13 +162,15 @@ class Gate:
             return self._out(connection, vote, vote.charter_digest, charge)
 
     def contribute(
-        self, contribution: Contribution, charge: Charge, request_digest: bytes
-    ) -> bytes:
-        """Let a contribution out, once.
+        self, contribution: Contribution, vector: bytes, charge: Charge, request_digest: bytes
+    ) -> Body:
+        """Let a contribution and its vector out, once.
 
         Raises Refused(BUDGET) unless ``charge`` pays for exactly this attempt and round,
-        Refused(ANSWERED) when another answer to the round exists.
+        Refused(ANSWERED) when another answer to the round exists, Malformed(WRONG_BINDING) when the
+        vector is another than the contribution names.
         """
+        check_vector(contribution, vector)
         evaluated = contribution.kind == "evaluation"
         key = contribution.parameters_digest if evaluated else contribution.attempt_nonce
         question = Question(contribution.attempt_nonce, contribution.round, contribution.kind)
@@ -176,8 +178,11 @@ class Gate:
             if charge.kind != budget_kind(contribution.kind) or charge.round != contribution.round:
                 raise _unpaid()
             self._check_paid(connection, charge, contribution.charter_digest, key)
-            envelope = self._out(connection, contribution, contribution.charter_digest, charge)
-            return self._once(connection, question, request_digest, envelope)
+            charter_digest = contribution.charter_digest
+            answer = Body(
+                self._out(connection, contribution, charter_digest, charge, vector), vector
+            )
+            return self._once(connection, question, request_digest, answer)
 
     def post(self, compose: Callable[[Connection, Policy], Document]) -> bytes:
         """Put a document into the outbox, to be logged; return its envelope.
@@ -212,7 +217,7 @@ class Gate:
         with self._store.write() as connection:
             head = judge(connection)
             line = cosignature(head.text, self._city, self._key)
-            self._note_departure(connection, COSIGNATURE, line, PASSAGES[Checkpoint])
+            self._note_departure(connection, COSIGNATURE, Body(line), PASSAGES[Checkpoint])
             return line
 
     def _decide(
@@ -261,6 +266,7 @@ class Gate:
         document: Document,
         charter_digest: bytes | None,
         charge: Charge | None,
+        vector: bytes = b"",
     ) -> bytes:
         passage = PASSAGES.get(type(document))
         if passage is None:
@@ -271,14 +277,15 @@ class Gate:
         # it is returned before the transaction that holds the entry has committed
         payload_type, payload = encode_document(document)
         envelope = encode_envelope(sign(payload_type, payload, self._key))
-        self._note_departure(connection, payload_type, envelope, passage, charter_digest, charge)
+        sent = Body(envelope, vector)
+        self._note_departure(connection, payload_type, sent, passage, charter_digest, charge)
         return envelope
 
     def _note_departure(
         self,
         connection: Connection,
         kind: str,
-        sent: bytes,
+        sent: Body,
         passage: Passage,
         charter_digest: bytes | None = None,
         charge: Charge | None = None,
@@ -286,22 +293,22 @@ class Gate:
         departure = Departure(
             at_ms=self._clock_ms(),
             payload_type=kind,
-            envelope_digest=digest(sent),
+            envelope_digest=digest(sent.envelope),
             charter_digest=charter_digest,
             grade=passage.grade,
-            bytes=len(sent),
+            bytes=len(sent.envelope) + len(sent.vector),
             destination=COORDINATOR,
             budget_touch=None if charge is None else charge.touch,
         )
         egress.record(connection, departure)
 
     def _once(
-        self, connection: Connection, question: Question, request_digest: bytes, envelope: bytes
-    ) -> bytes:
+        self, connection: Connection, question: Question, request_digest: bytes, answer: Body
+    ) -> Body:
         committed = answers.commit_answer(
-            connection, question, request_digest, envelope, at_ms=self._clock_ms()
+            connection, question, request_digest, answer, at_ms=self._clock_ms()
         )
-        if committed is not envelope:
+        if committed is not answer:
             raise Refused(Reason.ANSWERED, "this request was answered meanwhile")
         return committed
 

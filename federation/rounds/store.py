@@ -13,6 +13,7 @@ from pathlib import Path
 import sqlalchemy as sql
 from sqlalchemy.dialects import sqlite
 
+from federation.crypto.envelope import Body
 from federation.crypto.keys import digest
 from federation.log import database
 from federation.log.database import transaction
@@ -34,6 +35,13 @@ contributions = sql.Table(
     sql.Column("charter_digest", _DIGEST, nullable=False, index=True),
     sql.Column("city", sql.String(6), nullable=False),
     sql.Column("envelope", sql.LargeBinary, nullable=False),
+    sql.Column("vector", sql.LargeBinary, nullable=False),
+)
+sums = sql.Table(
+    "sums",
+    metadata,
+    sql.Column("digest", _DIGEST, primary_key=True),
+    sql.Column("content", sql.LargeBinary, nullable=False),
 )
 standings = sql.Table(
     "standings",
@@ -62,6 +70,15 @@ class Stands:
     fault: str = ""
 
 
+@dataclass(frozen=True)
+class Summed:
+    """What a round's record is about: every contribution, by city, and the bytes of their sum."""
+
+    contributions: Mapping[str, Body]
+    total: bytes
+
+
+_KEEP_SUM = sqlite.insert(sums).on_conflict_do_nothing()
 _KEEP_CONTRIBUTIONS = sqlite.insert(contributions).on_conflict_do_nothing()
 _KEEP_DOCUMENT = sql.insert(journal)
 
@@ -72,27 +89,15 @@ class RunStore:
     def __init__(self, engine: sql.Engine) -> None:
         self._engine = engine
 
-    def keep(
-        self, charter_digest: bytes, envelope: bytes, received: Mapping[str, bytes] | None = None
-    ) -> None:
+    def keep(self, charter_digest: bytes, envelope: bytes, round_: Summed | None = None) -> None:
         """Keep one of the coordinator's documents, durably, after all others of its run.
 
-        ``received``: the contributions it is about, envelope bytes by city, in the same
-        transaction.
+        ``round_``: what it records, in the same transaction.
         """
-        rows = [
-            {
-                "digest": digest(contribution),
-                "charter_digest": charter_digest,
-                "city": city,
-                "envelope": contribution,
-            }
-            for city, contribution in (received or {}).items()
-        ]
         entry = {"charter_digest": charter_digest, "envelope": envelope}
         with transaction(self._engine, write=True) as connection:
-            if rows:
-                connection.execute(_KEEP_CONTRIBUTIONS, rows)
+            if round_ is not None:
+                _keep_round(connection, charter_digest, round_)
             connection.execute(_KEEP_DOCUMENT, entry)
 
     def forget_last(self, charter_digest: bytes) -> None:
@@ -141,12 +146,34 @@ class RunStore:
         order += [charter_digest for charter_digest in kept if charter_digest not in order]
         return {digest: kept.get(digest, Stands(Standing.ON)) for digest in order}
 
-    def contribution(self, wanted: bytes, /) -> bytes | None:
-        """A contribution's envelope by its SHA-256, None when it is not kept."""
-        query = sql.select(contributions.c.envelope).where(contributions.c.digest == wanted)
+    def contribution(self, wanted: bytes, /) -> Body | None:
+        """A contribution by its envelope's SHA-256, None when it is not kept."""
+        kept = contributions.c
+        query = sql.select(kept.envelope, kept.vector).where(kept.digest == wanted)
+        with transaction(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else Body(*row)
+
+    def sum_of(self, wanted: bytes, /) -> bytes | None:
+        """A recorded sum's bytes by their SHA-256, None when they are not kept."""
+        query = sql.select(sums.c.content).where(sums.c.digest == wanted)
         with transaction(self._engine) as connection:
             found: bytes | None = connection.execute(query).scalar_one_or_none()
         return found
+
+
+def _keep_round(connection: sql.Connection, charter_digest: bytes, summed: Summed) -> None:
+    rows = [
+        {
+            "digest": digest(body.envelope),
+            "charter_digest": charter_digest,
+            "city": city,
+            **body._asdict(),
+        }
+        for city, body in summed.contributions.items()
+    ]
+    connection.execute(_KEEP_CONTRIBUTIONS, rows)
+    connection.execute(_KEEP_SUM, {"digest": digest(summed.total), "content": summed.total})
 
 
 def open_run_store(path: Path) -> RunStore:

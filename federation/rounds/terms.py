@@ -130,3 +130,12 @@ def check_binding(contribution: Contribution, context: MaskContext) -> None:
     for name, expected in vars(context).items():
         if getattr(contribution, name) != expected:
             raise Malformed(Reason.WRONG_BINDING, f"contribution: {name} is not the request's")
+
+
+def check_vector(contribution: Contribution, vector: bytes) -> None:
+    """Raise Malformed(WRONG_BINDING) unless ``vector`` is the one that the contribution names."""
+    size = contribution.length * contribution.modulus_bits // 8
+    if len(vector) != size or digest(vector) != contribution.masked_digest:
+        raise Malformed(
+            Reason.WRONG_BINDING, "contribution: the vector is not the one that it names"
+        )

@@ -14,7 +14,7 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from federation.crypto.envelope import Envelope, Signature
+from federation.crypto.envelope import Body, Envelope, Signature
 from federation.documents.types import DOCUMENT_OF, TYPE_OF, Document, PayloadType
 from federation.errors import Malformed, Reason
 from federation.log.bundle import Bundle
@@ -54,6 +54,26 @@ def decode_envelope(raw: bytes) -> Envelope:
     message = _parse(envelope_pb2.Envelope, raw, Reason.NOT_DECODABLE)
     signatures = tuple(Signature(s.key_id, s.signature) for s in message.signatures)
     return Envelope(message.payload_type, message.payload, signatures)
+
+
+def encode_body(body: Body) -> bytes:
+    """Return what a carrier takes: the envelope's bytes, with a vector both as ``Attached``."""
+    if not body.vector:
+        return body.envelope
+    return envelope_pb2.Attached(envelope=body.envelope, vector=body.vector).SerializeToString(
+        deterministic=True
+    )
+
+
+def decode_body(raw: bytes) -> Body:
+    """Return the envelope's bytes and the vector; Malformed(NOT_DECODABLE) when they are none.
+
+    An envelope is not looked into: bytes that are no ``Attached`` are taken for one.
+    """
+    if not raw.startswith(_ATTACHED):
+        return Body(raw)
+    message = _parse(envelope_pb2.Attached, raw, Reason.NOT_DECODABLE)
+    return Body(message.envelope, message.vector)
 
 
 def bundle_to_message(bundle: Bundle) -> log_pb2.Bundle:
@@ -116,6 +136,8 @@ def decode_witness_reply(raw: bytes) -> WitnessReply:
     )
 
 
+# how the key of Attached's first field is written, and of none of Envelope's
+_ATTACHED = bytes([15 << 3 | 2])
 _M = typing.TypeVar("_M", bound=Message)
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, insert, select
 
+from federation.crypto.envelope import Body
 from federation.errors import Reason, Refused
 from node.store.schema import answers
 
-_ANSWER = select(answers.c.answer, answers.c.request_digest).where(
-    *(answers.c[name] == bindparam(name) for name in ("attempt", "round", "kind"))
-)
+_OF = [answers.c[name] == bindparam(name) for name in ("attempt", "round", "kind")]
+_ANSWER = select(answers.c.answer, answers.c.vector, answers.c.request_digest).where(*_OF)
+_SENT = select(answers.c.answer).where(*_OF)
 _COMMIT = insert(answers)
 
 
@@ -27,8 +28,8 @@ class Question:
 
 def committed_answer(
     connection: Connection, question: Question, request_digest: bytes
-) -> bytes | None:
-    """The bytes already committed for this request, None when there are none.
+) -> Body | None:
+    """What is already committed for this request, None when nothing is.
 
     Raises Refused(ANSWERED) when the question was answered to a different request.
     """
@@ -40,32 +41,31 @@ def committed_answer(
             Reason.ANSWERED,
             f"round {question.round} ({question.kind}) was answered to another request",
         )
-    return bytes(row.answer)
+    return Body(row.answer, row.vector)
 
 
 def given(connection: Connection, question: Question) -> bytes | None:
-    """The bytes committed for a question, whichever request asked it; None when there are none."""
-    answer: bytes | None = connection.scalar(
-        select(answers.c.answer).where(
-            answers.c.attempt == question.attempt,
-            answers.c.round == question.round,
-            answers.c.kind == question.kind,
-        )
-    )
-    return answer
+    """The envelope committed for a question, whichever request asked it; None when none is."""
+    envelope: bytes | None = connection.scalar(_SENT, vars(question))
+    return envelope
 
 
 def commit_answer(
-    connection: Connection, question: Question, request_digest: bytes, answer: bytes, *, at_ms: int
-) -> bytes:
-    """Commit the one answer to a question and return the bytes to send.
+    connection: Connection, question: Question, request_digest: bytes, answer: Body, *, at_ms: int
+) -> Body:
+    """Commit the one answer to a question and return what to send.
 
-    The same request gets the bytes stored first, whatever ``answer`` is now: noise is drawn once.
+    The same request gets what was stored first, whatever ``answer`` is now: noise is drawn once.
     Raises Refused(ANSWERED) for a different request.
     """
     stored = committed_answer(connection, question, request_digest)
     if stored is not None:
         return stored
-    row = {"request_digest": request_digest, "answer": answer, "committed_ms": at_ms}
+    row = {
+        "request_digest": request_digest,
+        "answer": answer.envelope,
+        "vector": answer.vector,
+        "committed_ms": at_ms,
+    }
     connection.execute(_COMMIT, {**vars(question), **row})
     return answer

@@ -172,6 +172,7 @@ answers = Table(
     _internal("request_digest", DIGEST),
     _internal("answer", LargeBinary),
     _internal("committed_ms", BigInteger),
+    _internal("vector", LargeBinary, server_default=""),
 )
 
 decisions = Table(

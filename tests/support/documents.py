@@ -161,7 +161,6 @@ ROUND_REQUEST = RoundRequest(
     kind="training",
     parameters_digest=named("parameters 2"),
     previous_record_digest=named("record 1"),
-    previous_sum=bytes(48),
     issued_ms=NOW_MS,
 )
 CONTRIBUTION = Contribution(
@@ -175,7 +174,7 @@ CONTRIBUTION = Contribution(
     modulus_bits=32,
     length=6,
     city=CITIES[0],
-    masked=bytes(24),
+    masked_digest=named("masked"),
 )
 VOTE = Vote(
     charter_digest=named("charter"),
