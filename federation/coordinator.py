@@ -213,6 +213,7 @@ def open_coordinator(home: Home) -> Iterator[Coordinator]:
         finally:
             log.close()
             engine.dispose()
+            runs.close()
 
 
 @contextmanager

@@ -17,17 +17,22 @@ from federation.documents.charter import Charter
 from federation.documents.exchanged import Consent, Contribution, Refusal, Vote
 from federation.documents.notices import PolicyNotice
 from federation.documents.types import LOGGED, TYPE_OF, Document
-from federation.errors import Reason, Refused
+from federation.errors import Reason, Refused, StorageFault
 from federation.log.checkpoint import Checkpoint, cosignature
 from federation.privacy.accounting import compose
 from federation.privacy.events import EVALUATION
 from federation.rounds.terms import budget_kind, charter_events, check_vector
-from federation.wire.codec import decode_envelope, encode_document, encode_envelope
+from federation.wire.codec import (
+    decode_document,
+    decode_envelope,
+    encode_document,
+    encode_envelope,
+)
 from node.policy import Case, Decision, Policy, Verdict, decide
 from node.privacy import ledger
 from node.records import Grade
 from node.store import answers, documents, egress, outbox, runs
-from node.store.answers import Question
+from node.store.answers import Answer, Question
 from node.store.egress import Departure
 from node.store.engine import Store
 
@@ -103,7 +108,12 @@ class Gate:
         Raises Refused(ANSWERED) when the question was answered to another request.
         """
         with self._store.read() as connection:
-            return answers.committed_answer(connection, question, request_digest)
+            answer = answers.committed_answer(connection, question, request_digest)
+        if answer is None:
+            return None
+        if not answer.vector.size:
+            return Body(answer.envelope)
+        return Body(answer.envelope, self._vector_of(answer))
 
     def foresee(self, charter: Accepted[Charter]) -> None:
         """Compose what a charter would cost, so that its consent finds it composed already.
@@ -132,7 +142,7 @@ class Gate:
                     connection, charter.digest, consent.attempt_nonce, self._clock_ms()
                 )
                 question = Question(consent.attempt_nonce, CONSENT_ROUND, "consent")
-                answer = Body(self._out(connection, consent, charter.digest, None))
+                answer = Answer(self._out(connection, consent, charter.digest, None))
                 return self._once(connection, question, request_digest, answer).envelope
         raise Refused(decision.reason or Reason.POLICY, decision.sentence)
 
@@ -171,6 +181,7 @@ class Gate:
         vector is another than the contribution names.
         """
         check_vector(contribution, vector)
+        place = self._store.vectors.append([vector])[0]
         evaluated = contribution.kind == "evaluation"
         key = contribution.parameters_digest if evaluated else contribution.attempt_nonce
         question = Question(contribution.attempt_nonce, contribution.round, contribution.kind)
@@ -179,10 +190,9 @@ class Gate:
                 raise _unpaid()
             self._check_paid(connection, charge, contribution.charter_digest, key)
             charter_digest = contribution.charter_digest
-            answer = Body(
-                self._out(connection, contribution, charter_digest, charge, vector), vector
-            )
-            return self._once(connection, question, request_digest, answer)
+            envelope = self._out(connection, contribution, charter_digest, charge, vector)
+            self._once(connection, question, request_digest, Answer(envelope, place))
+        return Body(envelope, vector)
 
     def post(self, compose: Callable[[Connection, Policy], Document]) -> bytes:
         """Put a document into the outbox, to be logged; return its envelope.
@@ -302,9 +312,17 @@ class Gate:
         )
         egress.record(connection, departure)
 
+    def _vector_of(self, answer: Answer) -> bytes:
+        vector = self._store.vectors.read(answer.vector)
+        opened = decode_envelope(answer.envelope)
+        document = decode_document(opened.payload_type, opened.payload)
+        if not isinstance(document, Contribution) or digest(vector) != document.masked_digest:
+            raise StorageFault(Reason.STORAGE, "the vector of an answer is damaged on disk")
+        return vector
+
     def _once(
-        self, connection: Connection, question: Question, request_digest: bytes, answer: Body
-    ) -> Body:
+        self, connection: Connection, question: Question, request_digest: bytes, answer: Answer
+    ) -> Answer:
         committed = answers.commit_answer(
             connection, question, request_digest, answer, at_ms=self._clock_ms()
         )

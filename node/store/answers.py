@@ -1,18 +1,21 @@
 """Answers of this node inside runs: committed once, before they are sent, and never changed.
 
-This file must not know what an answer holds or how it was made.
+This file must not know what an answer holds, how it was made, or where vectors lie.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from federation.crypto.envelope import Body
 from federation.errors import Reason, Refused
+from federation.vectors import Place
 from node.store.schema import answers
 
 _OF = [answers.c[name] == bindparam(name) for name in ("attempt", "round", "kind")]
-_ANSWER = select(answers.c.answer, answers.c.vector, answers.c.request_digest).where(*_OF)
+_ANSWER = select(
+    answers.c.answer, answers.c.vector_start, answers.c.vector_size, answers.c.request_digest
+).where(*_OF)
 _SENT = select(answers.c.answer).where(*_OF)
 _COMMIT = insert(answers)
 
@@ -26,9 +29,16 @@ class Question:
     kind: str
 
 
+class Answer(NamedTuple):
+    """An answer's envelope, and where its vector lies on disk already; of no bytes for none."""
+
+    envelope: bytes
+    vector: Place = Place(0, 0)
+
+
 def committed_answer(
     connection: Connection, question: Question, request_digest: bytes
-) -> Body | None:
+) -> Answer | None:
     """What is already committed for this request, None when nothing is.
 
     Raises Refused(ANSWERED) when the question was answered to a different request.
@@ -41,7 +51,7 @@ def committed_answer(
             Reason.ANSWERED,
             f"round {question.round} ({question.kind}) was answered to another request",
         )
-    return Body(row.answer, row.vector)
+    return Answer(row.answer, Place(row.vector_start, row.vector_size))
 
 
 def given(connection: Connection, question: Question) -> bytes | None:
@@ -51,9 +61,9 @@ def given(connection: Connection, question: Question) -> bytes | None:
 
 
 def commit_answer(
-    connection: Connection, question: Question, request_digest: bytes, answer: Body, *, at_ms: int
-) -> Body:
-    """Commit the one answer to a question and return what to send.
+    connection: Connection, question: Question, request_digest: bytes, answer: Answer, *, at_ms: int
+) -> Answer:
+    """Commit the one answer to a question and return which to send.
 
     The same request gets what was stored first, whatever ``answer`` is now: noise is drawn once.
     Raises Refused(ANSWERED) for a different request.
@@ -64,7 +74,8 @@ def commit_answer(
     row = {
         "request_digest": request_digest,
         "answer": answer.envelope,
-        "vector": answer.vector,
+        "vector_start": answer.vector.start,
+        "vector_size": answer.vector.size,
         "committed_ms": at_ms,
     }
     connection.execute(_COMMIT, {**vars(question), **row})

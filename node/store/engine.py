@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from federation import wal
 from federation.errors import Reason, StorageFault
 from federation.permissions import require_private
+from federation.vectors import VectorFile
 
 # How long a writer waits for another before it gives up, milliseconds.
 BUSY_TIMEOUT_MS = 15_000
@@ -24,10 +25,14 @@ BEGIN = "laborfed_begin"
 
 
 class Store:
-    """The node's database. ``read`` sees one snapshot; ``write`` is serialised and durable."""
+    """The node's database. ``read`` sees one snapshot; ``write`` is serialised and durable.
 
-    def __init__(self, engine: Engine) -> None:
+    ``vectors``: what is too large for its rows.
+    """
+
+    def __init__(self, engine: Engine, path: Path) -> None:
         self.engine = engine
+        self.vectors = VectorFile(path)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -83,7 +88,7 @@ def open_store(path: Path) -> Store:
     )
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
-    return Store(engine)
+    return Store(engine, path)
 
 
 def open_to_read(path: Path) -> Store:

@@ -172,7 +172,8 @@ answers = Table(
     _internal("request_digest", DIGEST),
     _internal("answer", LargeBinary),
     _internal("committed_ms", BigInteger),
-    _internal("vector", LargeBinary, server_default=""),
+    _internal("vector_start", BigInteger, server_default="0"),
+    _internal("vector_size", BigInteger, server_default="0"),
 )
 
 decisions = Table(

@@ -1,4 +1,4 @@
-"""An answer's vector beside its envelope."""
+"""Where an answer's vector lies in the file beside the database."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,12 +8,13 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add the column: answers so far have none."""
-    op.add_column(
-        "answers", sa.Column("vector", sa.LargeBinary(), server_default="", nullable=False)
-    )
+    """Add the columns: answers so far have no vector."""
+    for name in ("vector_start", "vector_size"):
+        column = sa.Column(name, sa.BigInteger(), server_default="0", nullable=False)
+        op.add_column("answers", column)
 
 
 def downgrade() -> None:
-    """Drop it."""
-    op.drop_column("answers", "vector")
+    """Drop them."""
+    op.drop_column("answers", "vector_size")
+    op.drop_column("answers", "vector_start")
