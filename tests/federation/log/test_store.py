@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from federation.crypto.keys import digest
 from federation.errors import LaborfedError, Malformed, Misconfigured, Reason, Stale, StorageFault
 from federation.log import merkle
-from federation.log.store import LogStore, NewEntry, create_log
+from federation.log.entry import NewEntry
+from federation.log.store import LogStore, create_log
 
 ORIGIN = "log.example/federation"
 APPENDER = Path(__file__).with_name("appender.py")
