@@ -204,8 +204,11 @@ class Publisher:
         limit = self.acceptance.limits.max_envelope_bytes
         if len(raw) > limit:  # acceptance says it with its step; here it must not be decoded
             return None
-        entry = self._log.stated(replay_identity(decode_envelope(raw)))
-        if entry is not None and entry.envelope != raw:
+        identity = replay_identity(decode_envelope(raw))
+        entry = self._log.stated(identity)
+        if entry is None:
+            self._held.absent = identity
+        elif entry.envelope != raw:
             raise Stale(
                 Reason.REPLAYED, f"the same statement, signed otherwise, is entry {entry.index}"
             )
@@ -271,15 +274,21 @@ class _Last:
 
 
 class _Held:
-    """The log as its own publisher's memory of what was accepted: its first ``size`` entries."""
+    """The log as its own publisher's memory of what was accepted: its first ``size`` entries.
+
+    ``absent``: a statement that the publisher has just not found, so that it is not sought again.
+    """
 
     def __init__(self, log: LogStore, size: int) -> None:
         self._log = log
         self.size = size
+        self.absent = b""
         self.release: Accepted[ModelRelease] | None = None
         self.notices: dict[str, Accepted[PolicyNotice]] = {}
 
     def holds(self, replay_identity: bytes) -> bool:
+        if replay_identity == self.absent:
+            return False
         index = self._log.index_of(replay_identity)
         return index is not None and index < self.size
 
@@ -292,6 +301,7 @@ class _Held:
 
     def note(self, accepted: Accepted[Document]) -> None:
         """Remember an accepted entry."""
+        self.absent = b""
         if accepted.leaf_index is not None:
             self.size = max(self.size, accepted.leaf_index + 1)
         if isinstance(accepted.document, ModelRelease):

@@ -39,7 +39,7 @@ class Roster:
         rules.check_time("rostered_ms", self.rostered_ms)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)  # not by name alone: a record has hundreds of these
 class RecordedContribution:
     """One city's contribution by SHA-256 of its envelope bytes."""
 

@@ -17,7 +17,8 @@ COSIGNED = "log/cosigned"
 _REPLAYED = select(documents.c.digest).where(documents.c.replay_identity == bindparam("identity"))
 # nothing equals a leaf index of NULL, as SQL has it
 _TAKEN = select(documents.c.digest).where(
-    (documents.c.replay_identity == bindparam("identity"))
+    (documents.c.digest == bindparam("digest"))
+    | (documents.c.replay_identity == bindparam("identity"))
     | (documents.c.leaf_index == bindparam("leaf_index", type_=BigInteger))
 )
 _BY_DIGEST = select(documents).where(documents.c.digest == bindparam("digest"))
@@ -41,10 +42,15 @@ def keep(connection: Connection, document: StoredDocument) -> bool:
 
     Raises StorageFault(STORAGE) when another holds its replay identity or leaf index.
     """
-    if by_digest(connection, document.digest) is not None:
+    place = {
+        "digest": document.digest,
+        "identity": document.replay_identity,
+        "leaf_index": document.leaf_index,
+    }
+    taken = set(connection.scalars(_TAKEN, place))
+    if document.digest in taken:
         return False
-    place = {"identity": document.replay_identity, "leaf_index": document.leaf_index}
-    if connection.execute(_TAKEN, place).first() is not None:
+    if taken:
         raise StorageFault(
             Reason.STORAGE,
             f"a different {document.payload_type} document is held under this identity or "
@@ -99,9 +105,8 @@ def kept_checkpoint(connection: Connection) -> bytes | None:
 
 def keep_checkpoint(connection: Connection, previous: bytes | None, checkpoint: bytes) -> None:
     """Replace the kept checkpoint if it still is ``previous``; raises StorageFault(HEAD_MOVED)."""
-    if kept_checkpoint(connection) != previous:
+    if not cells.replace(connection, CHECKPOINT, previous, checkpoint):
         raise StorageFault(Reason.HEAD_MOVED, "the kept checkpoint changed meanwhile")
-    cells.put(connection, CHECKPOINT, checkpoint)
 
 
 def cosigned_head(connection: Connection) -> bytes | None:
