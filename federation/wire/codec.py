@@ -160,7 +160,9 @@ class _Layout:
 
     message: type[Message]
     fields: tuple[_Field, ...]
-    positional: bool  # whether the dataclass takes its fields in order, which is faster than by name
+    positional: (
+        bool  # whether the dataclass takes its fields in order, which is faster than by name
+    )
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
