@@ -81,7 +81,7 @@ class Publisher:
         trust = restore_trust(
             pin, [(e.envelope, e.index) for e in stored if e.payload_type == PayloadType.MEMBERSHIP]
         )
-        head = log.head()
+        self._head = head = log.head()
         self._held = _Held(log, head.size)
         kept = _own(partial(Checkpoint, head.origin, head.size, head.root, clock_ms()))
         self.acceptance = Acceptance(trust, kept, limits or Limits(), self._held, head.size)
@@ -219,20 +219,15 @@ class Publisher:
         judged = self.acceptance.unlogged(raw, now_ms)
         self._check_own_key(judged.document)
         new = NewEntry(judged.entry_digest, judged.payload_type.value, raw, judged.digest)
-        appended = self._log.append_one(new, now_ms, self._sign_next)
+        appended = self._log.append_one(new, self._head, now_ms, self._heads.sign)
         entry, before = appended.entry, appended.before.size
         bundle = _bundle(entry, appended.head, appended.note, appended.proven, before)
         # nothing is given away before the log's own reader has found it proven and signed
         self._held.note(_own(partial(self.acceptance.appended, judged, bundle, now_ms)))
-        head = self._heads.appended(appended.head, appended.note)
-        self._last = None if self._judge(entry) else _Last(bundle, head)
+        self._head = appended.head
+        signed = self._heads.appended(appended.head, appended.note)
+        self._last = None if self._judge(entry) else _Last(bundle, signed)
         return entry
-
-    def _sign_next(self, head: Head) -> bytes:
-        """Sign the head that one entry more makes; in the commit that appends it."""
-        if head.size != self.acceptance.next_index + 1:
-            raise StorageFault(Reason.HEAD_MOVED, "somebody else has written to the log")
-        return self._heads.sign(head)
 
     def _judge(self, entry: LogEntry) -> Known | None:
         """The membership whose witness quorum an entry needs, None when it needs none."""

@@ -131,9 +131,12 @@ class LogStore:
         grown = self._grow(batch, now_ms, sign)
         return list(range(grown.before.size, grown.head.size))
 
-    def append_one(self, new: NewEntry, now_ms: int, sign: Sign) -> Appended:
-        """:meth:`append` one entry and return it proven, without reading anything back."""
-        grown = self._grow([new], now_ms, sign)
+    def append_one(self, new: NewEntry, on: Head, now_ms: int, sign: Sign) -> Appended:
+        """:meth:`append` one entry ``on`` this head alone; return it proven, reading nothing back.
+
+        StorageFault(HEAD_MOVED) when the log has another head: then nothing is signed.
+        """
+        grown = self._grow([new], now_ms, sign, on)
         index, size = grown.before.size, grown.head.size
         return Appended(
             entry=LogEntry(**vars(new), index=index, appended_ms=now_ms),
@@ -144,10 +147,15 @@ class LogStore:
             proven=prove(index, index, size, grown.nodes.__getitem__),
         )
 
-    def _grow(self, batch: Sequence[NewEntry], now_ms: int, sign: Sign | None) -> "_Grown":
+    def _grow(
+        self, batch: Sequence[NewEntry], now_ms: int, sign: Sign | None, on: Head | None = None
+    ) -> "_Grown":
         try:
             with database.transaction(self._engine, write=True) as connection:
-                return _append(connection, batch, now_ms, sign)
+                head, known = _frontier(connection)
+                if on is not None and head != on:
+                    raise StorageFault(Reason.HEAD_MOVED, "somebody else has written to the log")
+                return _append(connection, head, known, batch, now_ms, sign)
         except IntegrityError as error:
             self._refuse_replays(batch)
             raise StorageFault(Reason.LOG_CORRUPT, f"the log refuses an entry: {error}") from error
@@ -300,13 +308,23 @@ class _Grown:
     nodes: Mapping[merkle.Coordinate, bytes]
 
 
-def _append(
-    connection: sql.Connection, batch: Sequence[NewEntry], now_ms: int, sign: Sign | None
-) -> _Grown:
+def _frontier(connection: sql.Connection) -> tuple[Head, dict[merkle.Coordinate, bytes]]:
+    """The head and the complete subtrees it consists of, which must add up to it."""
     head = database.read_head(connection)
     known = database.read_nodes(connection, merkle.frontier(head.size))
     if merkle.root(head.size, known.__getitem__) != head.root:
         raise corrupt("stored subtrees do not add up to the head")
+    return head, known
+
+
+def _append(
+    connection: sql.Connection,
+    head: Head,
+    known: Mapping[merkle.Coordinate, bytes],
+    batch: Sequence[NewEntry],
+    now_ms: int,
+    sign: Sign | None,
+) -> _Grown:
     if not batch:
         return _Grown(head, head, b"", known)
     rows = [
@@ -322,7 +340,7 @@ def _append(
     connection.execute(_APPEND, rows)
     if inner:
         connection.execute(_APPEND_NODES, inner)
-    size, nodes = head.size + len(batch), known | made
+    size, nodes = head.size + len(batch), {**known, **made}
     new_head = Head(head.origin, size, merkle.root(size, nodes.__getitem__))
     _move_head(connection, head, new_head)
     note = b""

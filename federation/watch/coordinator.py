@@ -21,6 +21,7 @@ from federation.documents.runs import Closure
 from federation.errors import StorageFault
 from federation.exchange.meeting import Meeting
 from federation.home import Home
+from federation.log.database import Head
 from federation.log.entry import NewEntry
 from federation.log.store import Appended, LogStore, Sign
 from federation.rounds.events import RunEvent
@@ -65,10 +66,10 @@ class TimedLog(LogStore):
         super().__init__(path)
         self._timings = timings
 
-    def append_one(self, new: NewEntry, now_ms: int, sign: Sign) -> Appended:
+    def append_one(self, new: NewEntry, on: Head, now_ms: int, sign: Sign) -> Appended:
         """Append as :meth:`LogStore.append_one`."""
         with self._timings.append.time():
-            return super().append_one(new, now_ms, sign)
+            return super().append_one(new, on, now_ms, sign)
 
 
 def observed(conduct: Conduct, timings: Timings, on_fault: Callable[[], object]) -> Conduct:
