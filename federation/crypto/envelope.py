@@ -5,7 +5,6 @@ Knows keys and bytes; must not know protobuf, documents, who may sign or how man
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from federation.crypto.keys import (
     DIGEST_BYTES,
@@ -27,8 +26,14 @@ class Signature:
     signature: bytes
 
     def __post_init__(self) -> None:
-        _require_length("key_id", self.key_id, DIGEST_BYTES)
-        _require_length("signature", self.signature, SIGNATURE_BYTES)
+        for name, data, length in (
+            ("key_id", self.key_id, DIGEST_BYTES),
+            ("signature", self.signature, SIGNATURE_BYTES),
+        ):
+            if len(data) != length:
+                raise Malformed(
+                    Reason.NOT_DECODABLE, f"signature field {name} has {len(data)} bytes"
+                )
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,10 @@ class Envelope:
         if len(self.key_ids) != len(self.signatures):
             raise Malformed(Reason.NOT_DECODABLE, "signatures name the same key twice")
 
-    @cached_property
+    @property
     def key_ids(self) -> frozenset[bytes]:
         """The ids of all keys that claim to have signed."""
-        return frozenset([signature.key_id for signature in self.signatures])
+        return frozenset(signature.key_id for signature in self.signatures)
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:
@@ -98,14 +103,9 @@ def verified_key_ids(envelope: Envelope, keys: Mapping[bytes, VerifyingKey]) -> 
     known = [signature for signature in envelope.signatures if signature.key_id in keys]
     for signature in known:
         keys[signature.key_id].verify(signature.signature, message)
-    return frozenset([signature.key_id for signature in known])
+    return frozenset(signature.key_id for signature in known)
 
 
 def unknown_key_ids(envelope: Envelope, keys: Mapping[bytes, VerifyingKey]) -> frozenset[bytes]:
     """Return the ids of signing keys that are not in ``keys``."""
     return envelope.key_ids - keys.keys()
-
-
-def _require_length(name: str, data: bytes, length: int) -> None:
-    if len(data) != length:
-        raise Malformed(Reason.NOT_DECODABLE, f"signature field {name} has {len(data)} bytes")
