@@ -87,7 +87,7 @@ class SigningKey:
         """Write PKCS#8 PEM with mode 0600, never over an existing file (Misconfigured)."""
         keyfile.write(path, self.private, passphrase)
 
-    @property
+    @cached_property
     def public(self) -> VerifyingKey:
         """The public half."""
         return VerifyingKey(self.private.public_key().public_bytes_raw())

@@ -22,7 +22,8 @@ from federation.errors import Reason, StorageFault
 from federation.indicators.declaration import catalogue
 from federation.indicators.table import Z_95, cells
 from federation.log.checkpoint import Checkpoint, sign_checkpoint
-from federation.log.store import LogStore, NewEntry
+from federation.log.entry import NewEntry
+from federation.log.store import LogStore
 from federation.trust import Pin
 from federation.wire.codec import decode_document, decode_envelope
 

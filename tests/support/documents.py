@@ -201,7 +201,6 @@ ROSTER = Roster(
     consents=(b"consent 1", b"consent 2", b"consent 3"),
     rostered_ms=NOW_MS,
 )
-RECORDED = RecordedContribution(city=CITIES[0], digest=named("contribution"))
 ROUND_RECORD = RoundRecord(
     charter_digest=named("charter"),
     attempt_nonce=named("attempt"),

@@ -216,12 +216,15 @@ def test_a_different_document_cannot_take_an_identity_or_a_leaf(
     assert caught.value.reason is Reason.STORAGE
 
 
-def test_the_checkpoint_moves_only_from_the_one_that_was_seen(store: Store) -> None:
+@pytest.mark.parametrize("seen", [None, b"one"], ids=["none", "an older one"])
+def test_the_checkpoint_moves_only_from_the_one_that_was_seen(
+    store: Store, seen: bytes | None
+) -> None:
     with store.write() as c:
         documents.keep_checkpoint(c, None, b"one")
         documents.keep_checkpoint(c, b"one", b"two")
         with pytest.raises(LaborfedError) as caught:
-            documents.keep_checkpoint(c, b"one", b"three")
+            documents.keep_checkpoint(c, seen, b"three")
         assert documents.kept_checkpoint(c) == b"two"
     assert caught.value.reason is Reason.HEAD_MOVED
 
