@@ -6,6 +6,7 @@ statements are worded, or anything of a city but its signed answers.
 
 import secrets
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -13,7 +14,7 @@ from federation.acceptance import Accepted
 from federation.crypto.envelope import Body
 from federation.crypto.masking import MaskContext
 from federation.documents.charter import Charter
-from federation.documents.exchanged import Consent, RoundRequest
+from federation.documents.exchanged import Consent, Contribution, RoundRequest
 from federation.documents.rules import NONCE_BYTES
 from federation.documents.runs import Closure
 from federation.documents.types import Document
@@ -28,6 +29,7 @@ from federation.rounds.spending import Spending
 from federation.rounds.stages import ENDS, Outcome, Stage, after
 from federation.rounds.statements import Attempt
 from federation.rounds.store import Summed
+from federation.vectors import Place
 
 # Who is asked first after a restart has this much longer, seconds: a city that lost its coordinator
 # tries again every 30 s at most, and is to find it before it is missed.
@@ -77,6 +79,7 @@ class Conductor:
         self._position: Position
         self._attempt: Attempt
         self._asked: _Asked
+        self._laid: dict[str, Future[Place]] = {}
         self._restarted: frozenset[str] = frozenset()
         self._extra_s = 0.0
         self._verdict = ("failed", "")
@@ -205,7 +208,7 @@ class Conductor:
     def _ask(self) -> Outcome:
         if self._desk.stopped:
             return self._stopped()
-        begun_ms = self._desk.clock_ms()
+        begun_ms, self._laid = self._desk.clock_ms(), {}
         request = statements.round_request(self._attempt, self._position, self._charter)
         context = terms.mask_context(request, self._charter)
         collected = self._desk.collect(
@@ -213,7 +216,7 @@ class Conductor:
             Body(self._desk.sign(request), self._position.last_sum),
             terms.message_type(request.kind),
             timeout_s=self._patience_s(),
-            judge=lambda body, city: judging.contribution(body, city, context, self._desk.in_run),
+            judge=lambda body, city: self._judged(body, city, context),
             tell=self._tell_city,
         )
         self._asked = _Asked(begun_ms, request, context, collected, self._restarted)
@@ -223,6 +226,12 @@ class Conductor:
         if self._desk.stopped:
             return self._stopped()
         return Outcome.MISSING if self._asked.missing else Outcome.KEYS_LOST
+
+    def _judged(self, body: Body, city: str, context: MaskContext) -> Contribution:
+        document = judging.contribution(body, city, context, self._desk.in_run)
+        # on disk by the time the last city has answered
+        self._laid[city] = self._desk.runs.lay_down(body.vector)
+        return document
 
     def _drop(self) -> Outcome:
         number, missing = self._asked.request.round, self._asked.missing
@@ -250,7 +259,7 @@ class Conductor:
             self._verdict = ("failed", f"round {request.round}: {error.message}")
             return Outcome.OUT_OF_BOUND
         now_ms = self._desk.clock_ms()
-        summed = Summed(bodies, sum_to_bytes(total, context.modulus_bits))
+        summed = Summed(bodies, sum_to_bytes(total, context.modulus_bits), self._laid)
         record = statements.round_record(request, summed, state, now_ms)
         self._restarted = frozenset()
         digest = self._publish(record, summed)

@@ -6,6 +6,7 @@ says. A document is kept here before it is logged, so that a restart logs the ve
 """
 
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -76,10 +77,14 @@ class Stands:
 
 @dataclass(frozen=True)
 class Summed:
-    """What a round's record is about: every contribution, by city, and the bytes of their sum."""
+    """What a round's record is about: every contribution, by city, and the bytes of their sum.
+
+    ``laid``: vectors that :meth:`RunStore.lay_down` is putting on disk already, by city.
+    """
 
     contributions: Mapping[str, Body]
     total: bytes
+    laid: Mapping[str, "Future[Place]"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,10 +106,16 @@ class RunStore:
     def __init__(self, path: Path) -> None:
         self._engine = database.engine(path)
         self._vectors = VectorFile(path)
+        self._laying = ThreadPoolExecutor(1, thread_name_prefix="vectors")
 
     def close(self) -> None:
         """Close every connection."""
+        self._laying.shutdown()
         self._engine.dispose()
+
+    def lay_down(self, vector: bytes) -> "Future[Place]":
+        """Begin to put a vector on disk, while others are awaited: :meth:`keep` names its place."""
+        return self._laying.submit(lambda: self._vectors.append([vector])[0])
 
     def keep(self, charter_digest: bytes, envelope: bytes, round_: Summed | None = None) -> None:
         """Keep one of the coordinator's documents, durably, after all others of its run.
@@ -121,17 +132,18 @@ class RunStore:
 
     def _rows_of(self, charter_digest: bytes, round_: Summed) -> "_Rows":
         """Put a round's vectors on disk; return the rows that name them."""
-        bodies = round_.contributions
-        *places, last = self._vectors.append([*(b.vector for b in bodies.values()), round_.total])
+        bodies, laid = round_.contributions, round_.laid
+        under_way = [laid.get(city) or self.lay_down(body.vector) for city, body in bodies.items()]
+        last = self.lay_down(round_.total).result()
         contributions = [
             {
                 "digest": digest(body.envelope),
                 "charter_digest": charter_digest,
                 "city": city,
                 "envelope": body.envelope,
-                **vars(place),
+                **vars(place.result()),
             }
-            for (city, body), place in zip(bodies.items(), places, strict=True)
+            for (city, body), place in zip(bodies.items(), under_way, strict=True)
         ]
         return _Rows(contributions, {"digest": digest(round_.total), **vars(last)})
 
