@@ -149,7 +149,7 @@ class Coordinator:
 
     def conduct_over(self, mailbox: Mailbox, task: Task) -> Closure | None:
         """As :meth:`conduct`, with the cities that attend ``mailbox``."""
-        # Flower takes a second to import, and only runs need it
+        # only runs need Flower: commands beside a served home start sooner
         from federation.rounds.flower import ExchangeGrid, conduct  # noqa: PLC0415
 
         grid = ExchangeGrid(mailbox, task.charter.digest, task.stop)
@@ -305,6 +305,7 @@ async def serving(
             offered = CarriageService(coordinator.find_charter, runs, conduct_over)
             standing.push_async_callback((await start_carriage(carrier, offered)).stop, 0)
         keeping = [
+            asyncio.create_task(asyncio.to_thread(_prepare_runs)),
             asyncio.create_task(keeper.run()),
             asyncio.create_task(ready.keep_beating()),
             asyncio.create_task(keep_folding(coordinator.home.databases)),
@@ -317,6 +318,11 @@ async def serving(
             for task in keeping:
                 task.cancel()
             await asyncio.gather(*keeping, return_exceptions=True)
+
+
+def _prepare_runs() -> None:
+    """Load Flower beside what is served, so that the first run does not wait for it."""
+    import federation.rounds.flower  # noqa: F401, PLC0415
 
 
 async def _taken_up(coordinator: Coordinator, conduct: Conduct) -> Runs:
