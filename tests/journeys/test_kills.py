@@ -22,7 +22,7 @@ from federation.crypto.keys import digest
 from federation.documents.exchanged import Contribution
 from federation.documents.runs import Closure, RoundRecord
 from federation.documents.types import Document
-from federation.rounds.terms import budget_kind
+from federation.rounds.terms import budget_kind, check_vector
 from federation.wire.codec import decode_document, decode_envelope
 from journeys import staging
 from journeys.canaries import CITIES
@@ -48,7 +48,7 @@ def rows(path: Path, query: str) -> list[Row]:
 # The first column says which row it is.
 NODE_QUERIES = {
     "documents": "SELECT leaf_index, digest, envelope FROM documents",
-    "answers": "SELECT hex(attempt) || round || kind, request_digest, answer FROM answers",
+    "answers": "SELECT hex(attempt) || round || kind, request_digest, answer, vector FROM answers",
     "touches": "SELECT touch_id, charter_digest, kind, attempt, round FROM budget_touches",
     "egress": "SELECT egress_id, payload_type, envelope_digest FROM egress",
     "reserved": "SELECT hex(charter_digest) || kind, count FROM budget_events",
@@ -70,7 +70,10 @@ class Memory:
         """Read every store; nothing that was there may be gone or other."""
         home = self.ground.places.federation
         self._hold("log", rows(home / "log.sqlite", 'SELECT "index", digest FROM entries'))
-        self._hold("kept", rows(home / "runs.sqlite", "SELECT digest, envelope FROM contributions"))
+        self._hold(
+            "kept", rows(home / "runs.sqlite", "SELECT digest, envelope, vector FROM contributions")
+        )
+        self._hold("sums", rows(home / "runs.sqlite", "SELECT digest, content FROM sums"))
         self._hold("journal", rows(home / "runs.sqlite", "SELECT number, envelope FROM journal"))
         for code in CODES:
             for table, query in NODE_QUERIES.items():
@@ -129,11 +132,13 @@ def check(ground: Ground, memory: Memory, runs: int) -> None:
     assert len(closures) == runs
     assert {closure.outcome for closure in closures} <= {"released", "voted_down"}, closures
     log = rows(ground.places.federation / "log.sqlite", 'SELECT "index", digest FROM entries')
-    kept = rows(
-        ground.places.federation / "runs.sqlite", "SELECT digest, city, envelope FROM contributions"
-    )
-    recorded = {c.digest for d in documents if isinstance(d, RoundRecord) for c in d.contributions}
-    assert {row[0] for row in kept} == recorded
+    runs_file = ground.places.federation / "runs.sqlite"
+    kept = rows(runs_file, "SELECT digest, city, envelope, vector FROM contributions")
+    records = [d for d in documents if isinstance(d, RoundRecord)]
+    assert {row[0] for row in kept} == {c.digest for d in records for c in d.contributions}
+    sums = dict(rows(runs_file, "SELECT digest, content FROM sums"))
+    assert sums.keys() == {record.sum_digest for record in records}
+    assert all(digest(bytes(total)) == named for named, total in sums.items())
     for code in CODES:
         store = memory.node(code)
         held = rows(store, "SELECT leaf_index, digest FROM documents ORDER BY leaf_index")
@@ -164,8 +169,9 @@ def _within_the_allowance(path: Path) -> None:
 
 def _answers_are_those_recorded(store: Path, kept: list[Row]) -> None:
     """No question has two answers: what was recorded, committed and signed is the same bytes."""
-    answered = {bytes(raw) for (raw,) in rows(store, "SELECT answer FROM answers")}
-    assert {row[2] for row in kept} <= answered
+    given = set(rows(store, "SELECT answer, vector FROM answers"))
+    assert {row[2:] for row in kept} <= given
+    answered = {bytes(raw) for raw, _ in given}
     left = [
         row[0]
         for row in rows(store, "SELECT envelope_digest, payload_type FROM egress")
@@ -176,9 +182,10 @@ def _answers_are_those_recorded(store: Path, kept: list[Row]) -> None:
 
 def _charged_for_every_answer(store: Path) -> None:
     touched = set(rows(store, "SELECT charter_digest, kind, attempt, round FROM budget_touches"))
-    for (raw,) in rows(store, "SELECT answer FROM answers WHERE kind != 'consent'"):
+    for raw, vector in rows(store, "SELECT answer, vector FROM answers WHERE kind != 'consent'"):
         contribution = opened(bytes(raw))
         assert isinstance(contribution, Contribution)
+        check_vector(contribution, bytes(vector))
         key = contribution.attempt_nonce
         if contribution.kind == "evaluation":
             key = contribution.parameters_digest

@@ -10,6 +10,7 @@ from support.releases import candidate, charter_for, evaluated, publish_release
 from support.runs import Run
 
 from federation.acceptance import Limits
+from federation.crypto.envelope import Body
 from federation.crypto.keys import digest
 from federation.documents.charter import Charter
 from federation.documents.runs import DropRecord
@@ -240,7 +241,7 @@ def test_what_is_remembered_costs_nothing_more(node: Node) -> None:
     run.complete_round(run.publish_roster())
     with node.store.write() as connection:
         question = Question(run.nonce, 1, "training")
-        commit_answer(connection, question, bytes(32), b"the answer", at_ms=1)
+        commit_answer(connection, question, bytes(32), Body(b"the answer"), at_ms=1)
     node.catch_up()
     assert node.standing().used == 0
     assert node.told == []
@@ -285,7 +286,9 @@ def test_a_city_named_as_dropped_with_an_answer_in_hand_raises_an_alarm(
     run = Run(node.federation, node.federation.publish_charter())
     if answered:
         with node.store.write() as connection:
-            commit_answer(connection, Question(run.nonce, 1, "training"), bytes(32), b"a", at_ms=1)
+            commit_answer(
+                connection, Question(run.nonce, 1, "training"), bytes(32), Body(b"a"), at_ms=1
+            )
     node.federation.publish(node.federation.by_coordinator(drop(run, dropped)))
     node.catch_up()
     assert len(node.alarms) == told
