@@ -23,6 +23,7 @@ from federation.documents.exchanged import Contribution
 from federation.documents.runs import Closure, RoundRecord
 from federation.documents.types import Document
 from federation.rounds.terms import budget_kind, check_vector
+from federation.vectors import Place, VectorFile
 from federation.wire.codec import decode_document, decode_envelope
 from journeys import staging
 from journeys.canaries import CITIES
@@ -45,14 +46,27 @@ def rows(path: Path, query: str) -> list[Row]:
         return list(connection.execute(query))
 
 
+def with_vectors(path: Path, query: str) -> list[Row]:
+    """Rows whose last two columns say where a vector lies, with its bytes in their stead."""
+    file = VectorFile(path)
+    return [
+        (*row[:-2], file.read(Place(*row[-2:])) if row[-1] else b"") for row in rows(path, query)
+    ]
+
+
 # The first column says which row it is.
 NODE_QUERIES = {
     "documents": "SELECT leaf_index, digest, envelope FROM documents",
-    "answers": "SELECT hex(attempt) || round || kind, request_digest, answer, vector FROM answers",
     "touches": "SELECT touch_id, charter_digest, kind, attempt, round FROM budget_touches",
     "egress": "SELECT egress_id, payload_type, envelope_digest FROM egress",
     "reserved": "SELECT hex(charter_digest) || kind, count FROM budget_events",
 }
+ANSWERS = (
+    "SELECT hex(attempt) || round || kind, request_digest, answer, vector_start, vector_size"
+    " FROM answers"
+)
+KEPT = "SELECT digest, city, envelope, start, size FROM contributions"
+SUMS = "SELECT digest, start, size FROM sums"
 
 
 @dataclass
@@ -70,14 +84,13 @@ class Memory:
         """Read every store; nothing that was there may be gone or other."""
         home = self.ground.places.federation
         self._hold("log", rows(home / "log.sqlite", 'SELECT "index", digest FROM entries'))
-        self._hold(
-            "kept", rows(home / "runs.sqlite", "SELECT digest, envelope, vector FROM contributions")
-        )
-        self._hold("sums", rows(home / "runs.sqlite", "SELECT digest, content FROM sums"))
+        self._hold("kept", with_vectors(home / "runs.sqlite", KEPT))
+        self._hold("sums", with_vectors(home / "runs.sqlite", SUMS))
         self._hold("journal", rows(home / "runs.sqlite", "SELECT number, envelope FROM journal"))
         for code in CODES:
             for table, query in NODE_QUERIES.items():
                 self._hold(f"{table} of {code}", rows(self.node(code), query))
+            self._hold(f"answers of {code}", with_vectors(self.node(code), ANSWERS))
 
     def _hold(self, name: str, found: list[Row]) -> None:
         now = {row[0]: row for row in found}
@@ -133,12 +146,12 @@ def check(ground: Ground, memory: Memory, runs: int) -> None:
     assert {closure.outcome for closure in closures} <= {"released", "voted_down"}, closures
     log = rows(ground.places.federation / "log.sqlite", 'SELECT "index", digest FROM entries')
     runs_file = ground.places.federation / "runs.sqlite"
-    kept = rows(runs_file, "SELECT digest, city, envelope, vector FROM contributions")
+    kept = with_vectors(runs_file, KEPT)
     records = [d for d in documents if isinstance(d, RoundRecord)]
     assert {row[0] for row in kept} == {c.digest for d in records for c in d.contributions}
-    sums = dict(rows(runs_file, "SELECT digest, content FROM sums"))
+    sums = dict(with_vectors(runs_file, SUMS))
     assert sums.keys() == {record.sum_digest for record in records}
-    assert all(digest(bytes(total)) == named for named, total in sums.items())
+    assert all(digest(total) == named for named, total in sums.items())
     for code in CODES:
         store = memory.node(code)
         held = rows(store, "SELECT leaf_index, digest FROM documents ORDER BY leaf_index")
@@ -169,9 +182,9 @@ def _within_the_allowance(path: Path) -> None:
 
 def _answers_are_those_recorded(store: Path, kept: list[Row]) -> None:
     """No question has two answers: what was recorded, committed and signed is the same bytes."""
-    given = set(rows(store, "SELECT answer, vector FROM answers"))
+    given = {row[-2:] for row in with_vectors(store, ANSWERS)}
     assert {row[2:] for row in kept} <= given
-    answered = {bytes(raw) for raw, _ in given}
+    answered = {raw for raw, _ in given}
     left = [
         row[0]
         for row in rows(store, "SELECT envelope_digest, payload_type FROM egress")
@@ -182,10 +195,10 @@ def _answers_are_those_recorded(store: Path, kept: list[Row]) -> None:
 
 def _charged_for_every_answer(store: Path) -> None:
     touched = set(rows(store, "SELECT charter_digest, kind, attempt, round FROM budget_touches"))
-    for raw, vector in rows(store, "SELECT answer, vector FROM answers WHERE kind != 'consent'"):
-        contribution = opened(bytes(raw))
+    for raw, vector in with_vectors(store, f"{ANSWERS} WHERE kind != 'consent'"):
+        contribution = opened(raw)
         assert isinstance(contribution, Contribution)
-        check_vector(contribution, bytes(vector))
+        check_vector(contribution, vector)
         key = contribution.attempt_nonce
         if contribution.kind == "evaluation":
             key = contribution.parameters_digest

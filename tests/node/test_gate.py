@@ -109,6 +109,14 @@ def test_no_contribution_leaves_with_another_vector_than_it_names(
     assert guarded.home.gate.contribute(guarded.contribution(), VECTOR, charge, REQUEST)
 
 
+def test_a_vector_that_is_another_on_disk_is_not_sent_again(guarded: GateStage) -> None:
+    guarded.home.gate.contribute(guarded.contribution(), VECTOR, guarded.charge(), REQUEST)
+    path = guarded.folder / "home" / "node.db-vectors"
+    path.write_bytes(bytes(23) + b"x")
+    with pytest.raises(StorageFault, match="damaged"):
+        guarded.home.gate.answered(Question(NONCE, 1, "training"), REQUEST)
+
+
 def test_what_commits_beside_an_answer_goes_with_it(guarded: GateStage) -> None:
     """The optimiser's state and a kept evaluation stand or fall with the charge and the vote."""
 

@@ -1,5 +1,6 @@
 """What a coordinator keeps of runs: in order, apart, together with what it is about."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from federation.crypto.envelope import Body
 from federation.crypto.keys import digest
+from federation.errors import StorageFault
 from federation.rounds.store import RunStore, Summed, open_run_store
 
 ONE, OTHER = digest(b"one charter"), digest(b"another charter")
@@ -84,3 +86,24 @@ def test_only_the_last_document_of_the_run_is_forgotten(store: RunStore) -> None
 def test_the_file_is_private(store: RunStore, path: Path) -> None:
     store.keep(ONE, b"document")
     assert path.stat().st_mode & 0o077 == 0
+
+
+def damage(path: Path, change: Callable[[bytes], bytes]) -> None:
+    vectors = path.with_name(f"{path.name}-vectors")
+    vectors.write_bytes(change(vectors.read_bytes()))
+
+
+def test_a_kept_sum_that_is_another_now_is_not_given_away(store: RunStore, path: Path) -> None:
+    store.keep(ONE, b"record", Summed({"310000": SENT}, b"sum"))
+    damage(path, lambda raw: raw[:-1] + b"?")
+    with pytest.raises(StorageFault, match="damaged"):
+        store.sum_of(digest(b"sum"))
+
+
+def test_a_vector_that_is_cut_short_is_a_fault_and_no_shorter_vector(
+    store: RunStore, path: Path
+) -> None:
+    store.keep(ONE, b"record", Summed({"310000": SENT}, b"sum"))
+    damage(path, lambda raw: raw[: len(SENT.vector) - 1])
+    with pytest.raises(StorageFault, match="lacks"):
+        store.contribution(digest(SENT.envelope))

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from federation.crypto.envelope import Body
 from federation.errors import LaborfedError, Reason
+from federation.vectors import Place
 from node.records import Grade
 from node.store import answers, cells, documents, egress, models, records, runs
-from node.store.answers import Question
+from node.store.answers import Answer, Question
 from node.store.documents import StoredDocument
 from node.store.egress import Departure
 from node.store.engine import Store
@@ -245,7 +245,7 @@ def test_cells_hold_the_last_value(store: Store) -> None:
 
 
 ASKED = Question(ATTEMPT, 3, "round")
-FIRST, SECOND = Body(b"first", b"and its vector"), Body(b"second")
+FIRST, SECOND = Answer(b"first", Place(7, 24)), Answer(b"second")
 
 
 def test_an_answer_is_committed_once_and_repeated_byte_for_byte(store: Store) -> None:

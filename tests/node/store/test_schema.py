@@ -9,11 +9,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, Table, create_engine, insert, inspect, text
 
-from federation.crypto.envelope import Body
 from federation.errors import Misconfigured, Reason, StorageFault
+from federation.vectors import Place
 from federation.wal import LONGEST_PAGES
 from node.records import RECORDS, Grade, columns, grade_of
-from node.store.answers import Question, committed_answer
+from node.store.answers import Answer, Question, committed_answer
 from node.store.engine import Store, open_store
 from node.store.migrations import migrate, newest
 from node.store.schema import HASHED, RECORD_TABLES, cells, metadata
@@ -79,7 +79,7 @@ def test_an_answer_from_before_vectors_is_given_again_without_one(store: Store) 
         connection.execute(insert(Table("answers", MetaData(), autoload_with=connection)), row)
     migrate(store.engine)
     with store.read() as connection:
-        assert committed_answer(connection, question, request) == Body(b"envelope", b"")
+        assert committed_answer(connection, question, request) == Answer(b"envelope", Place(0, 0))
 
 
 def test_migrated_checks_and_foreign_keys_are_those_of_the_schema(store: Store) -> None:
