@@ -99,6 +99,8 @@ class Participant:
             came = decode_body(body)
             asked = self._open(came.envelope)
             request = asked.document
+            if not (isinstance(request, RoundRequest) and request.previous_record_digest):
+                terms.check_bare(came)
             if isinstance(request, ConsentRequest):
                 return self._consent(request, asked.digest)
             return self._contribute(request, asked.digest, came.vector)

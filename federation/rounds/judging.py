@@ -19,7 +19,7 @@ from federation.documents.exchanged import (
 )
 from federation.documents.types import Document, PayloadType
 from federation.errors import Malformed, Reason, Refused, Untrusted
-from federation.rounds.terms import check_binding, check_vector
+from federation.rounds.terms import check_bare, check_binding, check_vector
 from federation.wire.codec import decode_envelope
 
 InRun = Callable[[bytes, PayloadType], Accepted[Document]]
@@ -31,6 +31,7 @@ def consent(body: Body, city: str, request: ConsentRequest, in_run: InRun) -> Co
     Raises Refused with the city's own reason when it said no, CallerError when the answer is
     something else.
     """
+    check_bare(body)
     document = _from(body.envelope, city, PayloadType.CONSENT, in_run).of(Consent).document
     for name in ("charter_digest", "attempt_nonce", "membership_digest"):
         if getattr(document, name) != getattr(request, name):
