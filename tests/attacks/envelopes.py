@@ -411,6 +411,11 @@ ENVELOPES = [
                     "    if not holds:\n        raise invalid",
                     "    if False:\n        raise invalid",
                 ),
+                Guard(
+                    "federation/documents/rules.py",
+                    'if len(value) != size and not (optional and value == b""):',
+                    "if False:",
+                ),
             ),
             stops_too=FROM_THE_FUTURE,
         ),

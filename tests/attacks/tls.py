@@ -286,21 +286,25 @@ TLS: list[Attack] = [
         By.OUTSIDER,
         shown(invited_with_a_members_key),
         Reason.TLS_IDENTITY,
-        Guard(MEETING, "        self._check_role(certificate, Role.CITY)\n", ""),
+        Guard(
+            MEETING,
+            "self._checked(certificate, Role.CITY)",
+            "self._checked(certificate, role_of(certificate))",
+        ),
     ),
     at_port(
         "a city's certificate used to enrol another",
         By.CITY,
         over_tls(enrolling_with_a_citys_certificate),
         Reason.TLS_IDENTITY,
-        Guard(MEETING, "        self._check_role(certificate, Role.BOOTSTRAP)\n", "        pass\n"),
+        Guard(MEETING, "        self._checked(certificate, Role.BOOTSTRAP)\n", "        pass\n"),
     ),
     at_port(
         "a connection that outlives its certificate",
         By.CITY,
         over_tls(expired_while_it_stood),
         Reason.TLS_IDENTITY,
-        Guard(MEETING, "if expires_ms(certificate) <= self._clock_ms():", "if False:"),
+        Guard(MEETING, "if said.expires_ms <= self._clock_ms():", "if False:"),
     ),
     at_port(
         "a city attends on after it was suspended",
