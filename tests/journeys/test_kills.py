@@ -195,7 +195,7 @@ def _answers_are_those_recorded(store: Path, kept: list[Row]) -> None:
 
 def _charged_for_every_answer(store: Path) -> None:
     touched = set(rows(store, "SELECT charter_digest, kind, attempt, round FROM budget_touches"))
-    for raw, vector in with_vectors(store, f"{ANSWERS} WHERE kind != 'consent'"):
+    for *_, raw, vector in with_vectors(store, f"{ANSWERS} WHERE kind != 'consent'"):
         contribution = opened(raw)
         assert isinstance(contribution, Contribution)
         check_vector(contribution, vector)
