@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from support.runs import Run
 
 from federation.errors import Reason
 from federation.home import Home
-from federation.rounds.store import open_run_store
+from federation.rounds.aggregate import sum_to_bytes
+from federation.rounds.store import Summed, open_run_store
+from federation.vectors import SUFFIX
 
 FIRST_ROUND = 3  # entry of the round's record
 
@@ -32,8 +35,11 @@ def home(federation: Federation, tmp_path: Path) -> Home:
     made.path.mkdir()
     federation.log.close()
     shutil.copy(federation.path, made.log_file)
-    received = {f"{n}": raw for n, raw in enumerate(run.kept.contributions.values())}
-    open_run_store(made.runs_file).keep(run.charter.digest, record.envelope, received)
+    received = {f"{n}": body for n, body in enumerate(run.kept.contributions.values())}
+    bits = run.charter.document.privacy.modulus_bits
+    summed = Summed(received, sum_to_bytes(run.totals[record.digest], bits))
+    with closing(open_run_store(made.runs_file)) as store:
+        store.keep(run.charter.digest, record.envelope, summed)
     return made
 
 
@@ -42,6 +48,12 @@ def alter(file: Path, statement: str) -> None:
     connection.execute(statement)
     connection.commit()
     connection.close()
+
+
+def alter_vectors(home: Home, change: Callable[[bytes], bytes]) -> None:
+    """Change the file in which contributions' vectors lie, the first city's in front."""
+    vectors = home.runs_file.with_name(home.runs_file.name + SUFFIX)
+    vectors.write_bytes(change(vectors.read_bytes()))
 
 
 def test_everything_holds(home: Home) -> None:
@@ -73,6 +85,16 @@ TAMPERED: dict[str, tuple[Tamper, str]] = {
             " WHERE city = '1') WHERE city = '0'",
         ),
         f"PROBLEM entry {FIRST_ROUND}: ",
+    ),
+    "a vector was altered": (
+        lambda home: alter_vectors(home, lambda raw: bytes([raw[0] ^ 1]) + raw[1:]),
+        f"PROBLEM entry {FIRST_ROUND}: contribution: the vector is not the one that it names"
+        " [round.wrong_binding]",
+    ),
+    "vectors are gone": (
+        lambda home: alter_vectors(home, lambda raw: b""),
+        f"PROBLEM entry {FIRST_ROUND}: contribution: the vector is not the one that it names"
+        " [round.wrong_binding]",
     ),
     "an entry was altered": (
         lambda home: alter(
