@@ -4,12 +4,14 @@
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from attacks.case import Guard
-from attacks.mutants import PLAYED, Mutant, as_id, broken, copied, failures, mutants, verdict
+from attacks.copies import broken
+from attacks.crew import crew
+from attacks.mutants import PLAYED, Mutant, as_id, mutants, verdict
+from attacks.player import Player
 from attacks.table import TABLE
 
 SLICE = (
@@ -30,9 +32,9 @@ FEW = 8  # neighbours that must still be stopped
 
 
 @pytest.fixture(scope="module")
-def copy() -> Iterator[Path]:
-    with copied() as root:
-        yield root
+def player() -> Iterator[Player]:
+    with crew(count=1) as (one,):
+        yield one
 
 
 def neighbours(name: str) -> list[str]:
@@ -47,12 +49,12 @@ def neighbours(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", SLICE)
-def test_exactly_its_attacks_get_through_a_broken_line(copy: Path, name: str) -> None:
+def test_exactly_its_attacks_get_through_a_broken_line(player: Player, name: str) -> None:
     (mutant,) = (m for m in mutants() if m.guard.lines == guard_of(name).lines)
     cases = neighbours(name)
     played = frozenset(n for n in mutant.names if any(f": {as_id(n)} [" in c for c in cases))
-    with broken(copy, mutant.guard):
-        failed, _ = failures(copy, *cases)
+    with broken(player.root, mutant.guard):
+        failed = player.failures(*cases)
     assert verdict(Mutant(mutant.guard, played), failed) == []
 
 
