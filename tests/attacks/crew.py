@@ -45,13 +45,19 @@ def done(
         finally:
             free.put(player)
 
-    began = time.monotonic()
     with ThreadPoolExecutor(len(players)) as pool:
         waiting = {pool.submit(played, job): job for job in jobs}
-        for number, one in enumerate(as_completed(waiting), start=1):
-            left = (time.monotonic() - began) / number * (len(jobs) - number)
-            progress = f"[{number}/{len(jobs)}, {left / 60:.0f} min left]"
-            yield progress, waiting[one], one.result()
+        ended = ((waiting[one], one.result()) for one in as_completed(waiting))
+        for progress, (job, result) in progressing(ended, len(jobs)):
+            yield progress, job, result
+
+
+def progressing(outcomes: Iterable[Result], count: int) -> Iterator[tuple[str, Result]]:
+    """Yield each outcome with how many of ``count`` there were and how long the rest will take."""
+    began = time.monotonic()
+    for number, one in enumerate(outcomes, start=1):
+        left = (time.monotonic() - began) / number * (count - number)
+        yield f"[{number}/{count}, {left / 60:.0f} min left]", one
 
 
 def touched(

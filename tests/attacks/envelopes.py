@@ -405,6 +405,11 @@ ENVELOPES = [
                     "    if not holds:\n        raise invalid",
                     "    if False:\n        raise invalid",
                 ),
+                Guard(
+                    "federation/documents/rules.py",
+                    "if len(value) != DIGEST_BYTES:",
+                    "if False:",
+                ),
             ),
             stops_too=FROM_THE_FUTURE,
         ),

@@ -1,4 +1,4 @@
-"""Each guarding line broken in turn, in a copy of the packages: exactly its attacks get through.
+"""Each guarding line broken in turn, in a fork of this process: exactly its attacks get through.
 
 Lives here: the mutants, which cases each is played against, and the comparison. Must not know: any
 attack.
@@ -11,15 +11,14 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from attacks.case import Attack, Guard
-from attacks.copies import broken
-from attacks.crew import crew, done, touched
-from attacks.player import Player
+from attacks.case import ROOT, Attack, Guard
+from attacks.crew import AT_ONCE, progressing
+from attacks.forks import CASES, Breaking, failures, forked, told
 from attacks.probes import probe_of
 from attacks.table import TABLE
+from attacks.touching import Noting
 
 Lines = frozenset[tuple[str, str, str]]
-PLAYED = "tests/attacks/test_attacks.py"
 
 
 @dataclass(frozen=True)
@@ -66,22 +65,38 @@ def cases_of(guard: Guard, noted: Mapping[str, frozenset[str]]) -> list[str]:
     return [case for case, called in noted.items() if not signs or called & signs]
 
 
-def as_id(name: str) -> str:
-    """Return a name as pytest writes it into a case's id."""
-    return name.encode("unicode_escape").decode("ascii")
-
-
 def verdict(mutant: Mutant, failed: Iterable[str]) -> list[str]:
     """Return what is wrong: attacks that were stopped all the same, cases that failed beside."""
     left = set(failed)
-    problems = []
-    for name in sorted(mutant.names):
-        told = as_id(name)
-        own = {case for case in left if f": {told} [" in case or f"[{told}]" in case}
-        if not own:
-            problems.append(f"still stopped: {name}")
-        left -= own
-    return problems + [f"failed too: {case}" for case in sorted(left)]
+    stopped = [f"still stopped: {name}" for name in sorted(mutant.names - left)]
+    return stopped + [f"failed too: {case}" for case in sorted(left - mutant.names)]
+
+
+def touched(chosen: Sequence[Mutant], at_once: int = AT_ONCE) -> dict[str, frozenset[str]]:
+    """Play every case unbroken; return the functions that each calls and the probes' names.
+
+    RuntimeError when a case fails.
+    """
+    probes = {probe_of(edit) for mutant in chosen for edit in mutant.guard.edits}
+    watched = [(p.function, p.name, p.first, p.last, p.whole, p.broken) for p in probes if p]
+
+    def play(cases: Sequence[str]) -> dict[str, list[str]]:
+        noting, noted = Noting(ROOT, watched), {}
+        for name in cases:
+            with noting.begun():
+                wrong = told(CASES[name])
+            if wrong:
+                raise RuntimeError(f"{name} fails already: {wrong}")
+            noted[name] = noting.noted
+        return noted
+
+    parts = [list(CASES)[part::at_once] for part in range(at_once)]
+    found: dict[str, frozenset[str]] = {}
+    for _, noted in forked(parts, play, at_once):
+        if noted is None:
+            raise RuntimeError("a case fails before anything is broken")
+        found.update({case: frozenset(said) for case, said in noted.items()})
+    return found
 
 
 @dataclass(frozen=True)
@@ -97,19 +112,20 @@ class Played:
         return f"{self.mutant} — {said}"
 
 
-def played(chosen: Sequence[Mutant], players: Sequence[Player]) -> Iterator[tuple[str, Played]]:
-    """Break each chosen guard and play the cases that can tell; yield progress and outcome."""
-    edits = (edit for mutant in chosen for edit in mutant.guard.edits)
-    noted = touched(players, filter(None, map(probe_of, edits)), PLAYED)
+def played(chosen: Sequence[Mutant], at_once: int = AT_ONCE) -> Iterator[Played]:
+    """Break each chosen guard and play the cases that can tell; yield what came of it."""
+    breaking = Breaking()
+    noted = touched(chosen, at_once)
 
-    def play(player: Player, mutant: Mutant) -> Played:
-        cases = cases_of(mutant.guard, noted)
-        with broken(player.root, mutant.guard):
-            failed = player.failures(*cases) if cases else set()
-        return Played(mutant, len(cases), verdict(mutant, failed))
+    def play(mutant: Mutant) -> list[str]:
+        breaking.broken(mutant.guard)
+        return failures(cases_of(mutant.guard, noted))
 
-    for progress, _, one in done(players, chosen, play):
-        yield progress, one
+    # the long ones last: what is left is told better then
+    order = sorted(chosen, key=lambda mutant: len(cases_of(mutant.guard, noted)))
+    for mutant, failed in forked(order, play, at_once):
+        problems = ["the process ended"] if failed is None else verdict(mutant, failed)
+        yield Played(mutant, len(cases_of(mutant.guard, noted)), problems)
 
 
 def summary(outcomes: Sequence[Played]) -> Iterator[str]:
@@ -126,10 +142,9 @@ def main(words: Sequence[str]) -> int:
     """Break every chosen guard; print a line for each; return how many did not behave."""
     chosen = [m for m in mutants() if not words or any(word in str(m) for word in words)]
     outcomes: list[Played] = []
-    with crew() as players:
-        for progress, one in played(chosen, players):
-            outcomes.append(one)
-            print(f"{progress} {one}", flush=True)
+    for progress, one in progressing(played(chosen), len(chosen)):
+        outcomes.append(one)
+        print(f"{progress} {one}", flush=True)
     print("", *summary(outcomes), sep="\n")
     wrong = [one for one in outcomes if one.problems]
     print("", *wrong, sep="\n")

@@ -3,9 +3,9 @@
 Lives here: which places are watched, and for what. Must not know: how a run is watched.
 
 A case that reaches a broken line with the same outcome as before goes on as before, so that a
-mutant need be played against the others only. Where a line is a condition, both forms of it are
-evaluated; where it is a call or a ``raise`` that is taken out, it matters if it raised. Of other
-lines nothing is known but whether their function was called.
+mutant need be played against the others only. Where a condition or a value is broken, both forms of
+it are evaluated and compared; where a call or a ``raise`` is taken out, it matters if it raised. Of
+other lines nothing is known but whether their function was called.
 """
 
 import ast
@@ -19,7 +19,8 @@ from attacks.sources import Difference, difference
 class Probe:
     """A place to watch: lines ``first`` to ``last`` of a function (``file:line`` of its code).
 
-    ``whole`` and ``broken`` are the two forms of a condition; both empty: whether the place raises.
+    ``whole`` and ``broken`` are two conditions that come out alike where the broken line does not
+    matter; both empty: it matters where the place raises.
     """
 
     function: str
@@ -53,12 +54,11 @@ def reached(file: str, at: int) -> Probe | None:
     line = text.count("\n", 0, at) + 1
     tree = ast.parse(text)
     function = called_as(tree, file, line)
-    statement = max(
-        (n for n in ast.walk(tree) if isinstance(n, ast.stmt) and _holds(n, line)),
-        key=lambda n: n.lineno,
-    )
-    if function is None:
+    around = [n for n in ast.walk(tree) if isinstance(n, ast.stmt) and _holds(n, line)]
+    # a decorator stands before the statement that it belongs to
+    if function is None or not around:
         return None
+    statement = max(around, key=lambda node: node.lineno)
     # always different, so that being there is enough
     return Probe(function, statement.lineno, _last(statement), "True", "False")
 
@@ -75,18 +75,31 @@ def _last(statement: ast.stmt) -> int:
 
 def _watched(function: str, found: Difference) -> Probe | None:
     before, after = found.before, found.after
+    place = (function, before.lineno, before.end_lineno or before.lineno)
     match before, after:
-        case ast.If(), ast.If() if ast.dump(ast.Module(before.body, [])) == ast.dump(
-            ast.Module(after.body, [])
-        ) and [*map(ast.dump, before.orelse)] == [*map(ast.dump, after.orelse)]:
-            last = before.test.end_lineno or before.lineno
-            whole, broken = ast.unparse(before.test), ast.unparse(after.test)
-            return Probe(function, before.lineno, last, whole, broken)
+        case ast.If(), ast.If() if _same(before, after, "body", "orelse"):
+            return Probe(function, before.lineno, _last(before), *_written(before.test, after.test))
+        case ((ast.Return() | ast.Assign()), (ast.Return() | ast.Assign())) if _same(
+            before, after, "targets"
+        ):
+            whole, broken = _written(before.value, after.value)
+            return Probe(*place, "True", f"({whole}) == ({broken})")
         case ast.Raise(), _:
-            pass
+            return Probe(*place)
         case ast.Expr(value=ast.Call()), None | ast.Pass() | ast.Assign():
-            pass
-        case _:
-            return None
-    assert isinstance(before, ast.stmt)
-    return Probe(function, before.lineno, before.end_lineno or before.lineno)
+            return Probe(*place)
+    return None
+
+
+def _same(one: ast.stmt, other: ast.stmt, *fields: str) -> bool:
+    """Whether two statements are of one type and agree in some fields."""
+    ours, theirs = (
+        [ast.dump(part) for name in fields for part in getattr(statement, name, ())]
+        for statement in (one, other)
+    )
+    return type(one) is type(other) and ours == theirs
+
+
+def _written(*nodes: ast.expr | None) -> list[str]:
+    """Sources of expressions; of a missing one, None."""
+    return [ast.unparse(node) if node else "None" for node in nodes]

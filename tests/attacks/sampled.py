@@ -16,18 +16,27 @@ from pathlib import Path
 from attacks.case import ROOT
 from attacks.copies import write
 from attacks.crew import crew, done, touched
-from attacks.mutants import PLAYED
 from attacks.player import Player
 from attacks.probes import Probe, reached
 from attacks.sources import offsets
 
+PLAYED = "tests/attacks/test_attacks.py"
 # The quickest tests first: the first that fails ends a mutant.
 ASKED: Mapping[str, Sequence[str]] = {
-    "federation/acceptance/door.py": ("tests/federation/test_acceptance.py", PLAYED),
+    "federation/acceptance/door.py": (
+        "tests/federation/test_acceptance.py",
+        PLAYED,
+        "tests/federation/test_audit.py",
+    ),
     "federation/acceptance/steps.py": ("tests/federation/test_acceptance.py", PLAYED),
     "federation/trust.py": ("tests/federation/test_trust.py", PLAYED),
     "federation/crypto/masking.py": ("tests/federation/crypto/test_masking.py", PLAYED),
-    "node/gate.py": ("tests/node/test_gate.py", PLAYED, "tests/node/test_participant.py"),
+    "node/gate.py": (
+        "tests/node/test_gate.py",
+        "tests/node/test_outbox.py",
+        PLAYED,
+        "tests/node/test_participant.py",
+    ),
     "node/privacy/ledger.py": ("tests/node/privacy/test_ledger.py", "tests/node/test_gate.py"),
 }
 SURVIVORS = Path(__file__).with_name("survivors.md")

@@ -25,8 +25,8 @@ def offsets(text: str) -> Callable[[int, int], int]:
 class Difference:
     """The one statement that differs; ``after`` None where it was taken out."""
 
-    before: ast.AST
-    after: ast.AST | None
+    before: ast.stmt
+    after: ast.stmt | None
 
 
 def difference(before: str, after: str) -> Difference | None:

@@ -1,13 +1,14 @@
-"""A pytest plugin that notes what each test case calls, and which probes would have mattered to it.
+"""Notes what each test case calls, and which probes would have mattered to it; also under pytest.
 
 Lives here: the noting. Must not know: guards or mutants. What is watched, and which part of the
-cases is played, stands in a file of the folder in which the tests run.
+cases is played, stands for pytest in a file of the folder in which the tests run.
 """
 
+import contextlib
 import json
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -45,37 +46,36 @@ class Watched:
         return whole is not broken
 
 
-class Touching:
-    """Notes by test case: ``file:line`` of each function called, and names of probes."""
+class Noting:
+    """Notes ``file:line`` of each function of the packages called, and names of probes.
 
-    def __init__(self, root: Path) -> None:
-        told = json.loads((root / WATCHED).read_text(encoding="utf-8"))
-        self._root, self._part, self._parts = root, told["part"], told["parts"]
+    ``probes``: for each, its function as ``file:line`` and what :class:`Watched` is made of.
+    """
+
+    def __init__(self, root: Path, probes: Iterable[Sequence[Any]]) -> None:
+        self._root = root
         self._folders = tuple(f"{root / package}/" for package in PACKAGES)
         self._watched: dict[str, list[Watched]] = {}
-        for function, *probe in told["probes"]:
+        for function, *probe in probes:
             self._watched.setdefault(f"{root}/{function}", []).append(Watched(*probe))
         self._noted: set[str] = set()
-        self._by_case: dict[str, list[str]] = {}
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = items[self._part :: self._parts]
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+    @contextlib.contextmanager
+    def begun(self) -> Iterator[None]:
+        """Note anew what is called inside."""
         self._noted = set()
         sys.settrace(self._called)
         threading.settrace(self._called)
         try:
-            return (yield)
+            yield
         finally:
             sys.settrace(None)
             threading.settrace(None)  # type: ignore[arg-type]
-            at = f"{self._root}/"
-            self._by_case[item.nodeid] = sorted(one.removeprefix(at) for one in self._noted)
 
-    def pytest_sessionfinish(self) -> None:
-        (self._root / TOUCHED).write_text(json.dumps(self._by_case), encoding="utf-8")
+    @property
+    def noted(self) -> list[str]:
+        """What was noted, in order of names."""
+        return sorted(one.removeprefix(f"{self._root}/") for one in self._noted)
 
     def _called(self, frame: FrameType, _event: str, _: object) -> Any:
         """Called with each call; only functions that hold a probe are traced further."""
@@ -91,6 +91,29 @@ class Touching:
         watched = self._watched[f"{code.co_filename}:{code.co_firstlineno}"]
         self._noted.update(probe.name for probe in watched if probe.matters(frame, event))
         return self._inside
+
+
+class Touching:
+    """The plugin: one part of the cases is played, and what each calls is written down."""
+
+    def __init__(self, root: Path) -> None:
+        told = json.loads((root / WATCHED).read_text(encoding="utf-8"))
+        self._part, self._parts = told["part"], told["parts"]
+        self._noting = Noting(root, told["probes"])
+        self._written = root / TOUCHED
+        self._by_case: dict[str, list[str]] = {}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = items[self._part :: self._parts]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+        with self._noting.begun():
+            yield
+        self._by_case[item.nodeid] = self._noting.noted
+
+    def pytest_sessionfinish(self) -> None:
+        self._written.write_text(json.dumps(self._by_case), encoding="utf-8")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -137,6 +137,15 @@ def test_a_charter_whose_window_has_not_begun_is_believed(federation: Federation
     assert charter.document.not_before_ms == later
 
 
+def test_a_clock_may_be_behind_by_as_much_as_is_allowed(federation: Federation) -> None:
+    run = Run(federation, federation.publish_charter())
+    reader = federation.reader()
+    latest = federation.clock() + Limits().max_clock_skew_ms
+    closure = run.closure("stopped", closed_ms=latest)
+    federation.log_unchecked(federation.by_coordinator(closure))
+    assert reader.catch_up()[-1].document == closure
+
+
 def test_a_late_reader_walks_past_what_expired_since(federation: Federation) -> None:
     federation.publish_charter()
     federation.clock.pass_(366 * 86_400)
