@@ -103,7 +103,7 @@ class Guard:
         at = self.position()
         # a line that begins with a line break stands on the next one
         at += len(self.line) - len(self.line.lstrip("\n"))
-        return _innermost(ast.parse(text), text.count("\n", 0, at) + 1)
+        return innermost(ast.parse(text), text.count("\n", 0, at) + 1)
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def outcome(strike: Strike) -> tuple[Reason | None, str]:
 
 def called_as(module: ast.Module, file: str, line: int) -> str | None:
     """``file:line`` as the function that holds a line names itself; None outside functions."""
-    return _code(file, _innermost(module, line))
+    return _code(file, innermost(module, line))
 
 
 def _code(file: str, function: Definition | None) -> str | None:
@@ -156,7 +156,7 @@ def _code(file: str, function: Definition | None) -> str | None:
     return f"{file}:{first}"
 
 
-def _innermost(module: ast.Module, line: int) -> Definition | None:
+def innermost(module: ast.Module, line: int) -> Definition | None:
     """The function, else class, that holds a line; None for the module's own lines."""
     inside = [
         node

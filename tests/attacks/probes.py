@@ -59,6 +59,8 @@ def reached(file: str, at: int) -> Probe | None:
     if function is None or not around:
         return None
     statement = max(around, key=lambda node: node.lineno)
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+        return None  # a default is worked out when the function is made
     # always different, so that being there is enough
     return Probe(function, statement.lineno, _last(statement), "True", "False")
 

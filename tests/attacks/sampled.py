@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from attacks.case import ROOT
+from attacks.case import ROOT, innermost
 from attacks.copies import write
 from attacks.crew import crew, done, touched
 from attacks.player import Player
@@ -28,7 +28,11 @@ ASKED: Mapping[str, Sequence[str]] = {
         PLAYED,
         "tests/federation/test_audit.py",
     ),
-    "federation/acceptance/steps.py": ("tests/federation/test_acceptance.py", PLAYED),
+    "federation/acceptance/steps.py": (
+        "tests/federation/test_acceptance.py",
+        PLAYED,
+        "tests/federation/test_notices.py",
+    ),
     "federation/trust.py": ("tests/federation/test_trust.py", PLAYED),
     "federation/crypto/masking.py": ("tests/federation/crypto/test_masking.py", PLAYED),
     "node/gate.py": (
@@ -57,16 +61,18 @@ SWAPPED: Mapping[type[ast.cmpop], str] = {
 
 @dataclass(frozen=True)
 class Change:
-    """One small change: ``old``, at offset ``at`` of ``file``, becomes ``new``."""
+    """One small change in ``function``: ``old``, at offset ``at`` of ``file``, becomes ``new``."""
 
     file: str
+    function: str
     line: int
     at: int
     old: str
     new: str
 
     def __str__(self) -> str:
-        return f"`{self.file}`: `{self._one_line(self.old)}` → `{self._one_line(self.new)}`"
+        old, new = self._one_line(self.old), self._one_line(self.new)
+        return f"`{self.file}:{self.function}`: `{old}` → `{new}`"
 
     def applied(self, text: str) -> str:
         """Return the source with the change made."""
@@ -81,12 +87,14 @@ def changes(file: str, root: Path = ROOT) -> list[Change]:
     """Return every small change that the operators know for a file, in its order."""
     text = (root / file).read_text(encoding="utf-8")
     offset = offsets(text)
-    found = []
-    for node in ast.walk(ast.parse(text)):
+    found, module = [], ast.parse(text)
+    for node in ast.walk(module):
         for part, new in _operators(node):
             at = offset(part.lineno, part.col_offset)
             end = offset(part.end_lineno or part.lineno, part.end_col_offset or 0)
-            found.append(Change(file, part.lineno, at, text[at:end], new))
+            inside = innermost(module, part.lineno)
+            function = inside.name if inside else "module"
+            found.append(Change(file, function, part.lineno, at, text[at:end], new))
     return sorted(found, key=lambda change: (change.at, change.new))
 
 
@@ -163,7 +171,7 @@ def tried(sample: Sequence[Change], players: Sequence[Player]) -> Iterator[tuple
             failed = player.failures("-x", *cases) if cases else set()
         finally:
             write(path, whole)
-        return Tried(change, len(cases), bool(failed), str(change) in known)
+        return Tried(change, len(cases), bool(failed), f"- {change}\n" in known)
 
     for progress, _, one in done(players, sample, play):
         yield progress, one

@@ -96,9 +96,11 @@ def test_a_line_that_does_more_than_refuse_is_watched_by_its_function() -> None:
     assert all(probe_of(edit) is None for edit in doing)
 
 
-def test_a_statement_outside_functions_is_reached_by_everything() -> None:
+def test_what_is_outside_functions_or_in_their_heads_is_reached_by_everything() -> None:
     text = (ROOT / "federation/trust.py").read_text(encoding="utf-8")
     assert reached("federation/trust.py", text.index("import")) is None
+    head = text.index("leaf_index: int | None")
+    assert reached("federation/trust.py", head) is None
     inside = reached("federation/trust.py", text.index("raise "))
     assert inside is not None
     assert inside.function.startswith("federation/trust.py:")

@@ -219,6 +219,14 @@ def test_a_head_alone_moves_the_kept_one(federation: Federation) -> None:
     assert (reader.door.kept.size, reader.door.next_index) == (2, 1)
 
 
+def test_a_first_head_is_taken_by_who_kept_none(federation: Federation) -> None:
+    reader = federation.reader(caught_up=False)
+    head = federation.publisher.checkpoint(0)
+    reader.door.head(head.checkpoint, head.consistency_path, federation.clock())
+    assert reader.door.kept is not None
+    assert reader.door.kept.size == 1
+
+
 def test_a_head_of_a_fork_is_refused(federation: Federation) -> None:
     federation.publish_charter()
     reader = federation.reader()
