@@ -7,7 +7,6 @@ know: the command line, or how documents are judged and runs conducted.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,7 +81,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         if active is None:
             return control_pb2.ActiveRunReply()
         digest, last = active
-        told = None if last is None else control_pb2.RunEvent(**asdict(last))
+        told = None if last is None else event_to_message(last)
         return control_pb2.ActiveRunReply(charter_digest=digest, last=told)
 
 
@@ -147,15 +146,17 @@ async def start_control(socket: Path, service: ControlService) -> grpc.aio.Serve
     return server
 
 
+_FIELDS = tuple(field.name for field in control_pb2.RunEvent.DESCRIPTOR.fields)
+
+
 def event_to_message(event: RunEvent) -> control_pb2.RunEvent:
     """Return an event as it travels: field by field, under the same names."""
-    return control_pb2.RunEvent(**asdict(event))
+    return control_pb2.RunEvent(**{name: getattr(event, name) for name in _FIELDS})
 
 
 def event_from_message(message: control_pb2.RunEvent) -> RunEvent:
     """Return the event that travelled."""
-    fields = (field.name for field in message.DESCRIPTOR.fields)
-    return RunEvent(**{name: getattr(message, name) for name in fields})
+    return RunEvent(**{name: getattr(message, name) for name in _FIELDS})
 
 
 def _put(waiting: "asyncio.Queue[RunEvent | None]", event: RunEvent | None) -> None:

@@ -149,7 +149,7 @@ class Coordinator:
 
     def conduct_over(self, mailbox: Mailbox, task: Task) -> Closure | None:
         """As :meth:`conduct`, with the cities that attend ``mailbox``."""
-        # Flower takes a second to import, and only runs need it
+        # only runs need Flower: commands beside a served home start sooner
         from federation.rounds.flower import ExchangeGrid, conduct  # noqa: PLC0415
 
         grid = ExchangeGrid(mailbox, task.charter.digest, task.stop)
@@ -195,24 +195,25 @@ def open_coordinator(home: Home) -> Iterator[Coordinator]:
         timings = Timings()
         log = TimedLog(home.log_file, timings)
         engine = open_database(home.exchange_file)
+        runs = open_run_store(home.runs_file)
         mailbox = Mailbox()
         witnesses = MailboxWitnesses(mailbox)
         meeting = Meeting(
             authority=keys.authority,
             mailbox=mailbox,
-            blobs=BlobStore(engine),
+            blobs=BlobStore(engine, runs.sum_of),
             invitations=InvitationBook(engine),
             clock_ms=now_ms,
         )
         publisher = founding.open_publisher(log, keys, now_ms, witnesses)
         if publisher is not None:
             meeting.stand(publisher)
-        runs = open_run_store(home.runs_file)
         try:
             yield Coordinator(home, configuration, keys, log, runs, meeting, timings, witnesses)
         finally:
             log.close()
             engine.dispose()
+            runs.close()
 
 
 @contextmanager
@@ -304,6 +305,7 @@ async def serving(
             offered = CarriageService(coordinator.find_charter, runs, conduct_over)
             standing.push_async_callback((await start_carriage(carrier, offered)).stop, 0)
         keeping = [
+            asyncio.create_task(asyncio.to_thread(_prepare_runs)),
             asyncio.create_task(keeper.run()),
             asyncio.create_task(ready.keep_beating()),
             asyncio.create_task(keep_folding(coordinator.home.databases)),
@@ -316,6 +318,11 @@ async def serving(
             for task in keeping:
                 task.cancel()
             await asyncio.gather(*keeping, return_exceptions=True)
+
+
+def _prepare_runs() -> None:
+    """Load Flower beside what is served, so that the first run does not wait for it."""
+    import federation.rounds.flower  # noqa: F401, PLC0415
 
 
 async def _taken_up(coordinator: Coordinator, conduct: Conduct) -> Runs:

@@ -13,7 +13,13 @@ from typing import Protocol
 from federation.cosigning import cosigners, witness_keys
 from federation.crypto.keys import SigningKey, VerifyingKey
 from federation.errors import LaborfedError, PeerError, Reason
-from federation.log.checkpoint import Checkpoint, sign_checkpoint, split_note, verify_checkpoint
+from federation.log.checkpoint import (
+    Checkpoint,
+    read_text,
+    sign_checkpoint,
+    split_note,
+    verify_checkpoint,
+)
 from federation.log.database import Head
 from federation.log.merkle import Proof
 from federation.log.signed import SignedHead
@@ -102,8 +108,8 @@ class Heads:
         return notes[0] + b"".join(other.rpartition(b"\n\n")[2] for other in notes[1:])
 
     def appended(self, head: Head, note: bytes) -> Signed:
-        """Return a head whose note was kept together with the entry that made it."""
-        signed = self._dated(head, note)
+        """Return a head whose note was kept with the entry that made it, and verified since."""
+        signed = Signed(head, note, read_text(split_note(note)[0]).unix_ms)
         with self._signing:
             if self._newest is None or self._newest.head.size <= head.size:
                 self._newest = signed
@@ -115,7 +121,8 @@ class Heads:
             signed = self._newest
             stale = signed is None or not self.fresh(signed, most_ms)
             if signed is None or stale or signed.head != self._log.head():
-                signed = self._dated(*self._log.sign_head(self.sign))
+                head, note = self._log.sign_head(self.sign)
+                signed = Signed(head, note, self._verified(head, note).unix_ms)
                 self._newest = signed
         return signed
 
@@ -197,9 +204,6 @@ class Heads:
         lines = b"".join(gathered.lines[division] for division in sorted(gathered.lines))
         self._gathered = Signed(signed.head, signed.note + lines, signed.unix_ms)
         return self._gathered, gathered.faults
-
-    def _dated(self, head: Head, note: bytes) -> Signed:
-        return Signed(head, note, self._verified(head, note).unix_ms)
 
     def _restored(self, *, cosigned: bool) -> Signed | None:
         """What was signed last before a restart; what does not hold an audit will tell of."""

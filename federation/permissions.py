@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from federation.errors import Misconfigured, Reason
+from federation.vectors import SUFFIX
 
 _ANY = 0o077  # reading, writing and entering, by group and others
 _WRITING = 0o022
@@ -42,8 +43,12 @@ def require_private_open(path: Path, descriptor: int) -> None:
 
 
 def with_side_files(database: Path) -> tuple[Path, ...]:
-    """Return an SQLite file and what may lie beside it (sqlite.org/wal.html, section 2.2)."""
-    return database, *(database.with_name(database.name + end) for end in ("-wal", "-shm"))
+    """Return an SQLite file and what may lie beside it.
+
+    SQLite's own files (sqlite.org/wal.html, section 2.2) and the vectors its rows name.
+    """
+    ends = ("-wal", "-shm", SUFFIX)
+    return database, *(database.with_name(database.name + end) for end in ends)
 
 
 def _require(path: Path, forbidden: int, chmod: str, rule: str) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from federation.acceptance import Acceptance, Accepted, Limits, restore_trust
 from federation.acceptance.table import ROWS
@@ -29,11 +30,15 @@ from federation.errors import (
 from federation.heads import PRECISE_MS, Heads, Signed, Witnesses
 from federation.log import merkle
 from federation.log.bundle import Bundle
-from federation.log.checkpoint import verify_checkpoint
+from federation.log.checkpoint import Checkpoint
 from federation.log.database import Head
-from federation.log.store import LogEntry, LogStore, NewEntry
+from federation.log.entry import LogEntry, NewEntry
+from federation.log.reading import Proven
+from federation.log.store import LogStore
 from federation.trust import Known, Pin, Trust
 from federation.wire.codec import decode_envelope, encode_document, encode_envelope
+
+Result = TypeVar("Result")
 
 PAGE = 1000  # entries read at a time while the memberships are looked up at the start
 
@@ -76,9 +81,10 @@ class Publisher:
         trust = restore_trust(
             pin, [(e.envelope, e.index) for e in stored if e.payload_type == PayloadType.MEMBERSHIP]
         )
-        self._held = _Held(log, log.head().size)
-        limits = limits or Limits()
-        self.acceptance = Acceptance(trust, None, limits, self._held, self._held.size)
+        self._head = head = log.head()
+        self._held = _Held(log, head.size)
+        kept = _own(partial(Checkpoint, head.origin, head.size, head.root, clock_ms()))
+        self.acceptance = Acceptance(trust, kept, limits or Limits(), self._held, head.size)
         releases = [e for e in stored if e.payload_type == PayloadType.MODEL_RELEASE]
         notices = [e for e in stored if e.payload_type == PayloadType.POLICY_NOTICE]
         for entry in (*releases[-1:], *notices):
@@ -112,19 +118,18 @@ class Publisher:
         waited for ``patience_s``: then the entry is logged, and given away once enough have.
         """
         with self._lock:
-            index = self._index_of(raw)
-            news = index is None
-            if index is None:
-                index = self._append(raw)
+            logged = self._logged(raw)
+            entry = logged or self._append(raw)
+        news = logged is None
         try:
-            judge = self._judge(self._log.entry(index))
-            if judge is not None and self._heads.covering(index, 0, judge) is None:
+            judge = self._judge(entry)
+            if judge is not None and self._heads.covering(entry.index, 0, judge) is None:
                 self._heads.cosign(judge, patience_s)
                 news = True
-            return index
+            return entry.index
         finally:
             if news:
-                self._tell(index)
+                self._tell(entry.index)
 
     def publish_document(self, document: Document, key: SigningKey) -> Bundle:
         """Encode ``document``, sign it with ``key`` and publish it."""
@@ -160,16 +165,19 @@ class Publisher:
     def checkpoint(self, kept_size: int) -> ProvenHead:
         """Return the log's head, signed just now, and its proof, verified as in bundle_for."""
         signed = self._heads.newest(PRECISE_MS)
-        return ProvenHead(
-            checkpoint=signed.note, consistency_path=self._consistency(kept_size, signed)
-        )
+        head = signed.head
+        with self._log.reading() as snapshot:
+            path = snapshot.consistency(kept_size, head.size)
+            root = snapshot.root(kept_size)
+        _own(partial(merkle.verify_consistency, kept_size, root, head.size, head.root, path))
+        return ProvenHead(checkpoint=signed.note, consistency_path=path)
 
     def find(self, document_digest: bytes) -> Accepted[Document]:
         """Return a logged document by its digest; Refused(NOT_FOUND) when the log has none."""
-        index = self._log.index_of(document_digest)
-        if index is None:
+        entry = self._log.stated(document_digest)
+        if entry is None:
             raise Refused(Reason.NOT_FOUND, f"the log has no document {document_digest.hex()[:16]}")
-        return self.acceptance.restored(self._log.entry(index).envelope, index)
+        return self.acceptance.restored(entry.envelope, entry.index)
 
     @property
     def size(self) -> int:
@@ -191,36 +199,35 @@ class Publisher:
         with self._lock:
             self._subscribers = tuple(s for s in self._subscribers if s is not callback)
 
-    def _index_of(self, raw: bytes) -> int | None:
-        """The index these very bytes have; REPLAYED when the statement is there otherwise."""
+    def _logged(self, raw: bytes) -> LogEntry | None:
+        """The entry these very bytes have; REPLAYED when the statement is there otherwise."""
         limit = self.acceptance.limits.max_envelope_bytes
         if len(raw) > limit:  # acceptance says it with its step; here it must not be decoded
             return None
-        index = self._log.index_of(replay_identity(decode_envelope(raw)))
-        if index is not None and self._log.entry(index).envelope != raw:
-            raise Stale(Reason.REPLAYED, f"the same statement, signed otherwise, is entry {index}")
-        return index
+        identity = replay_identity(decode_envelope(raw))
+        entry = self._log.stated(identity)
+        if entry is None:
+            self._held.absent = identity
+        elif entry.envelope != raw:
+            raise Stale(
+                Reason.REPLAYED, f"the same statement, signed otherwise, is entry {entry.index}"
+            )
+        return entry
 
-    def _append(self, raw: bytes) -> int:
+    def _append(self, raw: bytes) -> LogEntry:
         now_ms = self._clock_ms()
-        accepted = self.acceptance.unlogged(raw, now_ms)
-        self._check_alone()
-        self._check_own_key(accepted.document)
-        new = NewEntry(accepted.entry_digest, accepted.payload_type.value, raw, accepted.digest)
-        signed: list[tuple[Head, bytes]] = []
-
-        def sign(head: Head) -> bytes:
-            signed.append((head, self._heads.sign(head)))
-            return signed[-1][1]
-
-        index = self._log.append([new], now_ms, sign)[0]
-        head = self._heads.appended(*signed[-1])
-        kept = self.acceptance.kept
-        entry = self._log.entry(index)
-        bundle = self._bundle(entry, kept.size if kept else 0, head)
-        self._held.note(self.acceptance.appended(bundle, now_ms))
-        self._last = None if self._judge(entry) else _Last(bundle, head)
-        return index
+        judged = self.acceptance.unlogged(raw, now_ms)
+        self._check_own_key(judged.document)
+        new = NewEntry(judged.entry_digest, judged.payload_type.value, raw, judged.digest)
+        appended = self._log.append_one(new, self._head, now_ms, self._heads.sign)
+        entry, before = appended.entry, appended.before.size
+        bundle = _bundle(entry, appended.head, appended.note, appended.proven, before)
+        # nothing is given away before the log's own reader has found it proven and signed
+        self._held.note(_own(partial(self.acceptance.appended, judged, bundle, now_ms)))
+        self._head = appended.head
+        signed = self._heads.appended(appended.head, appended.note)
+        self._last = None if self._judge(entry) else _Last(bundle, signed)
+        return entry
 
     def _judge(self, entry: LogEntry) -> Known | None:
         """The membership whose witness quorum an entry needs, None when it needs none."""
@@ -230,34 +237,13 @@ class Publisher:
         return known if entry.payload_type in _WITNESSED else None
 
     def _bundle(self, entry: LogEntry, kept_size: int, signed: Signed) -> Bundle:
-        head = signed.head
-        path = self._log.inclusion(entry.index, head.size)
-        leaf = merkle.leaf_hash(digest(entry.envelope))
-        _own(partial(merkle.verify_inclusion, leaf, entry.index, head.size, path, head.root))
-        return Bundle(
-            envelope=entry.envelope,
-            leaf_index=entry.index,
-            checkpoint=signed.note,
-            inclusion_path=path,
-            consistency_from=kept_size,
-            consistency_path=self._consistency(kept_size, signed),
-        )
-
-    def _consistency(self, kept_size: int, signed: Signed) -> merkle.Proof:
-        head = signed.head
-        path = self._log.consistency(kept_size, head.size)
-        root = self._log.root(kept_size)
-        _own(partial(verify_checkpoint, signed.note, head.origin, self._keys[0].public))
-        _own(partial(merkle.verify_consistency, kept_size, root, head.size, head.root, path))
-        return path
+        with self._log.reading() as snapshot:
+            proven = snapshot.proven(entry.index, kept_size, signed.head.size)
+        return _bundle(entry, signed.head, signed.note, proven, kept_size)
 
     def _tell(self, index: int) -> None:
         for subscriber in self._subscribers:
             subscriber(index)
-
-    def _check_alone(self) -> None:
-        if self._log.head().size != self.acceptance.next_index:
-            raise StorageFault(Reason.HEAD_MOVED, "somebody else has written to the log")
 
     def _check_own_key(self, document: Document) -> None:
         # found after the append, a wrong key would leave an entry nobody believes
@@ -283,15 +269,21 @@ class _Last:
 
 
 class _Held:
-    """The log as its own publisher's memory of what was accepted: its first ``size`` entries."""
+    """The log as its own publisher's memory of what was accepted: its first ``size`` entries.
+
+    ``absent``: a statement that the publisher has just not found, so that it is not sought again.
+    """
 
     def __init__(self, log: LogStore, size: int) -> None:
         self._log = log
         self.size = size
+        self.absent = b""
         self.release: Accepted[ModelRelease] | None = None
         self.notices: dict[str, Accepted[PolicyNotice]] = {}
 
     def holds(self, replay_identity: bytes) -> bool:
+        if replay_identity == self.absent:
+            return False
         index = self._log.index_of(replay_identity)
         return index is not None and index < self.size
 
@@ -304,6 +296,7 @@ class _Held:
 
     def note(self, accepted: Accepted[Document]) -> None:
         """Remember an accepted entry."""
+        self.absent = b""
         if accepted.leaf_index is not None:
             self.size = max(self.size, accepted.leaf_index + 1)
         if isinstance(accepted.document, ModelRelease):
@@ -324,10 +317,27 @@ def _entries(log: LogStore) -> list[LogEntry]:
     return [entry for start in range(0, size, PAGE) for entry in log.entries(start, PAGE)]
 
 
-def _own(verify: Callable[[], object]) -> None:
+def _bundle(entry: LogEntry, head: Head, note: bytes, proven: Proven, kept_size: int) -> Bundle:
+    """Staple an entry's proof to it, once it holds under the head; LOG_CORRUPT when not."""
+    leaf = merkle.leaf_hash(digest(entry.envelope))
+    included = leaf, entry.index, head.size, proven.inclusion, head.root
+    extended = kept_size, proven.old_root, head.size, head.root, proven.consistency
+    _own(partial(merkle.verify_inclusion, *included))
+    _own(partial(merkle.verify_consistency, *extended))
+    return Bundle(
+        envelope=entry.envelope,
+        leaf_index=entry.index,
+        checkpoint=note,
+        inclusion_path=proven.inclusion,
+        consistency_from=kept_size,
+        consistency_path=proven.consistency,
+    )
+
+
+def _own(verify: Callable[[], Result]) -> Result:
     """Verify our own proof before giving it away: a broken log is noticed by the log."""
     try:
-        verify()
+        return verify()
     except CallerError as error:
         raise StorageFault(
             Reason.LOG_CORRUPT, f"the log's own proof does not hold: {error.message}"

@@ -9,17 +9,17 @@ from typing import Protocol
 import numpy as np
 
 from federation.acceptance import Accepted
+from federation.crypto.envelope import Body
 from federation.crypto.keys import digest
 from federation.crypto.masking import MaskContext
 from federation.documents.charter import Charter
-from federation.documents.exchanged import Contribution
 from federation.documents.releases import ModelRelease, StatisticsRelease
-from federation.documents.runs import Roster, RoundRecord
+from federation.documents.runs import RecordedContribution, Roster, RoundRecord
 from federation.errors import Reason, Refused, StorageFault
 from federation.evidence import RunHistory
 from federation.rounds import outcome
-from federation.rounds.aggregate import Integers, from_bytes, sum_contributions, to_bytes
-from federation.rounds.terms import check_binding, length_of_kind
+from federation.rounds.aggregate import Integers, from_bytes, sum_contributions, sum_to_bytes
+from federation.rounds.terms import check_binding, check_vector, length_of_kind
 from federation.trust import Trust
 from federation.verification import verify_contribution
 
@@ -30,8 +30,8 @@ RELATIVE_TOLERANCE = 1e-9
 class KeptContributions(Protocol):
     """What the coordinator keeps of its rounds."""
 
-    def contribution(self, wanted: bytes, /) -> bytes | None:
-        """Return a contribution's envelope bytes by their SHA-256, None when it is not kept."""
+    def contribution(self, wanted: bytes, /) -> Body | None:
+        """Return a contribution by its envelope's SHA-256, None when it is not kept."""
         ...
 
 
@@ -52,14 +52,12 @@ class Recomputation:
         """
         roster, _ = run.roster(record.document.roster_digest)
         context = _context(record.document, roster.document, run.charter.document)
-        contributions = [
-            self._contribution(r.digest, r.city, record, roster)
-            for r in record.document.contributions
+        vectors = [
+            self._vector(recorded, record, roster, context)
+            for recorded in record.document.contributions
         ]
-        for contribution in contributions:
-            check_binding(contribution, context)
-        total = sum_contributions([c.masked for c in contributions], context)
-        if digest(to_bytes(total)) != record.document.sum_digest:
+        total = sum_contributions(vectors, context)
+        if digest(sum_to_bytes(total, context.modulus_bits)) != record.document.sum_digest:
             raise Refused(Reason.WRONG_SUM, "the contributions do not give the recorded sum")
         self._totals[record.digest] = total
         self.sums += 1
@@ -118,13 +116,20 @@ class Recomputation:
             at_ms=document.released_ms,
         )
 
-    def _contribution(
-        self, wanted: bytes, city: str, record: Accepted[RoundRecord], roster: Accepted[Roster]
-    ) -> Contribution:
-        raw = self._kept.contribution(wanted)
-        if raw is None:
-            raise StorageFault(Reason.NOT_FOUND, f"the contribution of {city} is not kept")
-        return verify_contribution(raw, record, roster, self._trust)
+    def _vector(
+        self,
+        recorded: RecordedContribution,
+        record: Accepted[RoundRecord],
+        roster: Accepted[Roster],
+        context: MaskContext,
+    ) -> bytes:
+        body = self._kept.contribution(recorded.digest)
+        if body is None:
+            raise StorageFault(Reason.NOT_FOUND, f"the contribution of {recorded.city} is not kept")
+        contribution = verify_contribution(body.envelope, record, roster, self._trust)
+        check_binding(contribution, context)
+        check_vector(contribution, body.vector)
+        return body.vector
 
 
 def _context(record: RoundRecord, roster: Roster, charter: Charter) -> MaskContext:

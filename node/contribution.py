@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from federation.acceptance import Accepted
-from federation.crypto.keys import AgreementKey
+from federation.crypto.keys import AgreementKey, digest
 from federation.crypto.masking import MaskContext, apply_masks, encode
 from federation.documents.charter import Charter, TrainingTerms
 from federation.documents.exchanged import Contribution, Vote
@@ -107,10 +107,11 @@ def keep_evaluation(connection: Connection, context: MaskContext, values: Intege
 
 def masked(
     values: Integers, key: AgreementKey, peers: Peers, context: MaskContext, vote: bytes = b""
-) -> Contribution:
-    """Return the contribution whose masks vanish only in the sum over the roster."""
-    hidden = apply_masks(values, peers.city, key, peers.keys, context)
-    return Contribution(**vars(context), city=peers.city, masked=encode(hidden), vote=vote)
+) -> tuple[Contribution, bytes]:
+    """Return a contribution and its vector, whose masks vanish only in the sum over the roster."""
+    vector = encode(apply_masks(values, peers.city, key, peers.keys, context))
+    named = Contribution(**vars(context), city=peers.city, masked_digest=digest(vector), vote=vote)
+    return named, vector
 
 
 def vote_on(values: Integers, context: MaskContext, city: str) -> Vote:

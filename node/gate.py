@@ -11,23 +11,28 @@ from types import MappingProxyType
 from sqlalchemy import Connection
 
 from federation.acceptance import Accepted
-from federation.crypto.envelope import replay_identity, sign
+from federation.crypto.envelope import Body, replay_identity, sign
 from federation.crypto.keys import SigningKey, digest
 from federation.documents.charter import Charter
 from federation.documents.exchanged import Consent, Contribution, Refusal, Vote
 from federation.documents.notices import PolicyNotice
 from federation.documents.types import LOGGED, TYPE_OF, Document
-from federation.errors import Reason, Refused
+from federation.errors import Reason, Refused, StorageFault
 from federation.log.checkpoint import Checkpoint, cosignature
 from federation.privacy.accounting import compose
 from federation.privacy.events import EVALUATION
-from federation.rounds.terms import budget_kind, charter_events
-from federation.wire.codec import decode_envelope, encode_document, encode_envelope
+from federation.rounds.terms import budget_kind, charter_events, check_vector
+from federation.wire.codec import (
+    decode_document,
+    decode_envelope,
+    encode_document,
+    encode_envelope,
+)
 from node.policy import Case, Decision, Policy, Verdict, decide
 from node.privacy import ledger
 from node.records import Grade
 from node.store import answers, documents, egress, outbox, runs
-from node.store.answers import Question
+from node.store.answers import Answer, Question
 from node.store.egress import Departure
 from node.store.engine import Store
 
@@ -97,13 +102,18 @@ class Gate:
         self._policy = policy
         self._clock_ms = clock_ms
 
-    def answered(self, question: Question, request_digest: bytes) -> bytes | None:
-        """The bytes that answered this request before, None when there are none.
+    def answered(self, question: Question, request_digest: bytes) -> Body | None:
+        """What answered this request before, None when nothing did.
 
         Raises Refused(ANSWERED) when the question was answered to another request.
         """
         with self._store.read() as connection:
-            return answers.committed_answer(connection, question, request_digest)
+            answer = answers.committed_answer(connection, question, request_digest)
+        if answer is None:
+            return None
+        if not answer.vector.size:
+            return Body(answer.envelope)
+        return Body(answer.envelope, self._vector_of(answer))
 
     def foresee(self, charter: Accepted[Charter]) -> None:
         """Compose what a charter would cost, so that its consent finds it composed already.
@@ -132,8 +142,8 @@ class Gate:
                     connection, charter.digest, consent.attempt_nonce, self._clock_ms()
                 )
                 question = Question(consent.attempt_nonce, CONSENT_ROUND, "consent")
-                envelope = self._out(connection, consent, charter.digest, None)
-                return self._once(connection, question, request_digest, envelope)
+                answer = Answer(self._out(connection, consent, charter.digest, None))
+                return self._once(connection, question, request_digest, answer).envelope
         raise Refused(decision.reason or Reason.POLICY, decision.sentence)
 
     def charge(
@@ -162,13 +172,16 @@ class Gate:
             return self._out(connection, vote, vote.charter_digest, charge)
 
     def contribute(
-        self, contribution: Contribution, charge: Charge, request_digest: bytes
-    ) -> bytes:
-        """Let a contribution out, once.
+        self, contribution: Contribution, vector: bytes, charge: Charge, request_digest: bytes
+    ) -> Body:
+        """Let a contribution and its vector out, once.
 
         Raises Refused(BUDGET) unless ``charge`` pays for exactly this attempt and round,
-        Refused(ANSWERED) when another answer to the round exists.
+        Refused(ANSWERED) when another answer to the round exists, Malformed(WRONG_BINDING) when the
+        vector is another than the contribution names.
         """
+        check_vector(contribution, vector)
+        place = self._store.vectors.append([vector])[0]
         evaluated = contribution.kind == "evaluation"
         key = contribution.parameters_digest if evaluated else contribution.attempt_nonce
         question = Question(contribution.attempt_nonce, contribution.round, contribution.kind)
@@ -176,8 +189,10 @@ class Gate:
             if charge.kind != budget_kind(contribution.kind) or charge.round != contribution.round:
                 raise _unpaid()
             self._check_paid(connection, charge, contribution.charter_digest, key)
-            envelope = self._out(connection, contribution, contribution.charter_digest, charge)
-            return self._once(connection, question, request_digest, envelope)
+            charter_digest = contribution.charter_digest
+            envelope = self._out(connection, contribution, charter_digest, charge, vector)
+            self._once(connection, question, request_digest, Answer(envelope, place))
+        return Body(envelope, vector)
 
     def post(self, compose: Callable[[Connection, Policy], Document]) -> bytes:
         """Put a document into the outbox, to be logged; return its envelope.
@@ -212,7 +227,7 @@ class Gate:
         with self._store.write() as connection:
             head = judge(connection)
             line = cosignature(head.text, self._city, self._key)
-            self._note_departure(connection, COSIGNATURE, line, PASSAGES[Checkpoint])
+            self._note_departure(connection, COSIGNATURE, Body(line), PASSAGES[Checkpoint])
             return line
 
     def _decide(
@@ -261,6 +276,7 @@ class Gate:
         document: Document,
         charter_digest: bytes | None,
         charge: Charge | None,
+        vector: bytes = b"",
     ) -> bytes:
         passage = PASSAGES.get(type(document))
         if passage is None:
@@ -271,14 +287,15 @@ class Gate:
         # it is returned before the transaction that holds the entry has committed
         payload_type, payload = encode_document(document)
         envelope = encode_envelope(sign(payload_type, payload, self._key))
-        self._note_departure(connection, payload_type, envelope, passage, charter_digest, charge)
+        sent = Body(envelope, vector)
+        self._note_departure(connection, payload_type, sent, passage, charter_digest, charge)
         return envelope
 
     def _note_departure(
         self,
         connection: Connection,
         kind: str,
-        sent: bytes,
+        sent: Body,
         passage: Passage,
         charter_digest: bytes | None = None,
         charge: Charge | None = None,
@@ -286,22 +303,30 @@ class Gate:
         departure = Departure(
             at_ms=self._clock_ms(),
             payload_type=kind,
-            envelope_digest=digest(sent),
+            envelope_digest=digest(sent.envelope),
             charter_digest=charter_digest,
             grade=passage.grade,
-            bytes=len(sent),
+            bytes=len(sent.envelope) + len(sent.vector),
             destination=COORDINATOR,
             budget_touch=None if charge is None else charge.touch,
         )
         egress.record(connection, departure)
 
+    def _vector_of(self, answer: Answer) -> bytes:
+        vector = self._store.vectors.read(answer.vector)
+        opened = decode_envelope(answer.envelope)
+        document = decode_document(opened.payload_type, opened.payload)
+        if not isinstance(document, Contribution) or digest(vector) != document.masked_digest:
+            raise StorageFault(Reason.STORAGE, "the vector of an answer is damaged on disk")
+        return vector
+
     def _once(
-        self, connection: Connection, question: Question, request_digest: bytes, envelope: bytes
-    ) -> bytes:
+        self, connection: Connection, question: Question, request_digest: bytes, answer: Answer
+    ) -> Answer:
         committed = answers.commit_answer(
-            connection, question, request_digest, envelope, at_ms=self._clock_ms()
+            connection, question, request_digest, answer, at_ms=self._clock_ms()
         )
-        if committed is not envelope:
+        if committed is not answer:
             raise Refused(Reason.ANSWERED, "this request was answered meanwhile")
         return committed
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from federation.acceptance import Accepted
+from federation.crypto.envelope import Body
 from federation.crypto.keys import AgreementKey, digest
 from federation.documents.charter import Charter
 from federation.documents.exchanged import Consent, ConsentRequest, Refusal, RoundRequest
@@ -26,7 +27,7 @@ from federation.errors import (
 )
 from federation.rounds import terms
 from federation.rounds.aggregate import State, from_bytes, to_bytes
-from federation.wire.codec import decode_envelope
+from federation.wire.codec import decode_body, decode_envelope, encode_body
 from node.attempts import Attempt, Rostered
 from node.contradiction import exchanged
 from node.contribution import Figures, keep_evaluation, masked, vote_on
@@ -89,15 +90,20 @@ class Participant:
     def answer(self, body: bytes) -> bytes:
         """Return the signed answer to a signed request: consent, contribution or refusal.
 
+        A contribution's vector is attached, as the sum is that the request builds on.
+
         Raises StorageFault when not even a refusal could be written down.
         """
         request: Request | None = None
         try:
-            asked = self._open(body)
+            came = decode_body(body)
+            asked = self._open(came.envelope)
             request = asked.document
+            if not (isinstance(request, RoundRequest) and request.previous_record_digest):
+                terms.check_bare(came)
             if isinstance(request, ConsentRequest):
                 return self._consent(request, asked.digest)
-            return self._contribute(request, asked.digest)
+            return self._contribute(request, asked.digest, came.vector)
         except (CallerError, PeerError) as error:
             return self._refuse(request, error)
         except Exception as error:  # noqa: BLE001 the boundary: no request ends this process
@@ -105,12 +111,12 @@ class Participant:
             ours = LocalError(Reason.STORAGE, OWN_FAULT)
             return self._refuse(request, error if isinstance(error, LaborfedError) else ours)
 
-    def _open(self, body: bytes) -> Accepted[Request]:
-        asked = decode_envelope(body).payload_type
+    def _open(self, raw: bytes) -> Accepted[Request]:
+        asked = decode_envelope(raw).payload_type
         kind: type[ConsentRequest] | type[RoundRequest] = RoundRequest
         if asked == PayloadType.CONSENT_REQUEST:
             kind = ConsentRequest
-        return self._documents.in_run(body, TYPE_OF[kind]).of(kind)
+        return self._documents.in_run(raw, TYPE_OF[kind]).of(kind)
 
     def _refuse(self, request: Request | None, error: LaborfedError) -> bytes:
         return self._gate.refuse(
@@ -155,7 +161,7 @@ class Participant:
             given = self._gate.answered(question, request_digest)
             if given is not None:
                 self._attempt(request)
-                return given
+                return given.envelope
             self._figures.work.supports(charter.document)
             return self._join(request, charter, request_digest)
 
@@ -197,7 +203,7 @@ class Participant:
         attempt.check_own(request)
         return attempt
 
-    def _contribute(self, request: RoundRequest, request_digest: bytes) -> bytes:
+    def _contribute(self, request: RoundRequest, request_digest: bytes, last_sum: bytes) -> bytes:
         charter = self._charter(request.charter_digest)
         roster, record = self._awaited(request)
         with self._turn:
@@ -205,17 +211,17 @@ class Participant:
             question = Question(request.attempt_nonce, request.round, request.kind)
             given = self._gate.answered(question, request_digest)
             if given is not None:
-                return given
+                return encode_body(given)
             attempt = self._attempt(request)
             rostered = self._enter(attempt, roster)
             attempt.check_order(rostered.roster, request)
             if record is not None:
                 self._check_recorded(attempt, record)
-            state = attempt.state = self._state(attempt, request)
+            state = attempt.state = self._state(attempt, request, last_sum)
             charge = self._charge(charter.digest, request, state)
-            envelope = self._answer(attempt, rostered, request, charge, request_digest)
-            attempt.answered, attempt.sent = request.round, digest(envelope)
-            return envelope
+            answer = self._answer(attempt, rostered, request, charge, request_digest)
+            attempt.answered, attempt.sent = request.round, digest(answer.envelope)
+            return encode_body(answer)
 
     def _enter(self, attempt: Attempt, roster: Accepted[Roster]) -> Rostered:
         if attempt.rostered is None:
@@ -246,7 +252,7 @@ class Participant:
         found = self._documents.wait_for(request.previous_record_digest, self._wait_s)
         return roster, found.of(RoundRecord).document
 
-    def _state(self, attempt: Attempt, request: RoundRequest) -> Reached | None:
+    def _state(self, attempt: Attempt, request: RoundRequest, last_sum: bytes) -> Reached | None:
         charter = attempt.charter
         if charter.document.training is None:
             if request.parameters_digest != terms.NO_PARAMETERS:
@@ -258,6 +264,7 @@ class Participant:
             charter.document.training,
             request,
             held,
+            last_sum=last_sum,
             find=self._documents.get,
             fetch=self._fetch_blob,
         )
@@ -296,12 +303,12 @@ class Participant:
         request: RoundRequest,
         charge: Charge,
         request_digest: bytes,
-    ) -> bytes:
+    ) -> Body:
         charter, context = attempt.charter, terms.mask_context(request, attempt.charter.document)
         values = self._figures.noised(charter, attempt.state, context, rostered.peers.roster)
         vote = b""
         if request.kind == "evaluation":
             said = vote_on(values, context, self._city)
             vote = self._gate.vote(said, charge, lambda c: keep_evaluation(c, context, values))
-        contribution = masked(values, attempt.key, rostered.peers, context, vote)
-        return self._gate.contribute(contribution, charge, request_digest)
+        contribution, vector = masked(values, attempt.key, rostered.peers, context, vote)
+        return self._gate.contribute(contribution, vector, charge, request_digest)

@@ -16,11 +16,10 @@ from federation.documents.types import Document
 from federation.errors import Malformed, Reason, Refused
 from federation.rounds.aggregate import (
     State,
-    from_bytes,
-    from_modulus_bytes,
     initial_state,
     next_state,
-    to_bytes,
+    parameters_digest,
+    sum_from_bytes,
 )
 
 FetchBlob = Callable[[bytes], bytes]
@@ -49,13 +48,15 @@ def state_before(
     request: RoundRequest,
     held: Reached | None,
     *,
+    last_sum: bytes,
     find: FindDocument,
     fetch: FetchBlob,
 ) -> Reached:
     """The state on which ``request`` is to be computed.
 
-    ``held`` is a state of this run, or None: then it is replayed from the start. The request's own
-    sum serves the last step, the others are fetched by the digests in the records. Raises
+    ``held`` is a state of this run, or None: then it is replayed from the start. ``last_sum``, what
+    came attached to the request, serves the last step; without it, and for the steps before, sums
+    are fetched by the digests in the records. Raises
     Malformed(WRONG_SUM) when any digest disagrees, Malformed(OUT_OF_BOUND), Refused(WRONG_ROUND)
     when the records do not lead here, and what ``fetch`` raises.
     """
@@ -64,26 +65,23 @@ def state_before(
         reached = start(charter.document, terms, fetch)
     for record in _records_after(reached.round, charter.digest, request, find):
         last = record.round == request.round - 1
-        if last and request.previous_sum:
-            bits = charter.document.privacy.modulus_bits
-            total = from_modulus_bytes(request.previous_sum, bits)
-        else:
-            total = fetch(record.sum_digest)
-        reached = _applied(reached, record, total, charter.document.length, terms)
+        total = last_sum if last and last_sum else fetch(record.sum_digest)
+        reached = _applied(reached, record, total, charter.document, terms)
     if reached.parameters_digest != request.parameters_digest:
         raise Malformed(Reason.WRONG_SUM, "the request is not about the parameters records lead to")
     return reached
 
 
 def _applied(
-    reached: Reached, record: RoundRecord, total: bytes, length: int, terms: TrainingTerms
+    reached: Reached, record: RoundRecord, total: bytes, charter: Charter, terms: TrainingTerms
 ) -> Reached:
     if digest(total) != record.sum_digest:
         raise Malformed(Reason.WRONG_SUM, f"the sum of round {record.round} is not the recorded")
     if record.parameters_digest != reached.parameters_digest:
         raise Malformed(Reason.WRONG_SUM, f"round {record.round} began on other parameters")
-    state = next_state(reached.state, from_bytes(total, length), terms)
-    made = digest(to_bytes(state.parameters))
+    summed = sum_from_bytes(total, charter.length, charter.privacy.modulus_bits)
+    state = next_state(reached.state, summed, terms)
+    made = parameters_digest(state.parameters)
     if made != record.next_parameters_digest:
         raise Malformed(Reason.WRONG_SUM, f"round {record.round} does not lead where it says")
     return Reached(record.round, state, made)

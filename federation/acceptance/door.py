@@ -5,7 +5,7 @@ disks, clocks, or what anybody does with an accepted document.
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar, dataclass, replace
 from typing import Generic, Protocol, TypeVar, cast
 
 from federation.acceptance import steps
@@ -136,32 +136,39 @@ class Acceptance:
         records, and cannot see the membership that replaced an expired one before passing what
         lies between. What may still *happen* is judged by :meth:`in_run` and by participants.
         """
-        return self._next(bundle, now_ms, witnessed=True)
-
-    def appended(self, bundle: Bundle, now_ms: int) -> Accepted[Document]:
-        """:meth:`logged` for the log's own writer, who asks the witnesses afterwards.
-
-        What is in the log counts there from the moment it is: nobody else may use this.
-        """
-        return self._next(bundle, now_ms, witnessed=False)
-
-    def _next(self, bundle: Bundle, now_ms: int, *, witnessed: bool) -> Accepted[Document]:
         index = bundle.leaf_index
         known = self.trust.known_at(index)
         accepted = self.restored(bundle.envelope, index)  # 1–5
         kind, document = accepted.payload_type, accepted.document
-        witnesses_of = known if witnessed and ROWS[kind].witnessed else None
-        checkpoint = self.seen(bundle, now_ms, witnesses_of)  # 6–8
+        checkpoint = self.seen(bundle, now_ms, known if ROWS[kind].witnessed else None)  # 6–8
         steps.made_before(document, kind, now_ms, self.limits)  # 9
         # an expired membership is still the one its successor must follow
         if index + 1 == checkpoint.size and kind is not PayloadType.MEMBERSHIP:
             steps.membership_in_force(known, now_ms)  # 9
             steps.in_time(document, kind, now_ms)  # 9
         self._check_novel(accepted, known)  # 10
-        if isinstance(document, Membership):
-            self.trust.advance(decode_envelope(bundle.envelope), document, index)
-        self.kept, self.next_index = checkpoint, index + 1
+        self._advance(accepted, checkpoint, index)
         return accepted
+
+    def appended(
+        self, judged: Accepted[Document], bundle: Bundle, now_ms: int
+    ) -> Accepted[Document]:
+        """Steps 6–8 of what :meth:`unlogged` let pass and the log's own writer logged; advances.
+
+        What is in the log counts there from the moment it is, and its witnesses are asked
+        afterwards: nobody else may use this. TypeError for a bundle of anything else.
+        """
+        if bundle.envelope != judged.envelope or judged.leaf_index is not None:
+            raise TypeError("the bundle's entry is not the one that was judged")
+        index = bundle.leaf_index
+        checkpoint = self.seen(bundle, now_ms)  # 6–8
+        self._advance(judged, checkpoint, index)
+        return replace(judged, leaf_index=index, door=_DOOR)
+
+    def _advance(self, accepted: Accepted[Document], checkpoint: Checkpoint, index: int) -> None:
+        if isinstance(accepted.document, Membership):
+            self.trust.advance(decode_envelope(accepted.envelope), accepted.document, index)
+        self.kept, self.next_index = checkpoint, index + 1
 
     def seen(self, bundle: Bundle, now_ms: int, witnesses_of: Known | None = None) -> Checkpoint:
         """Steps 6–8 alone, changing nothing: the head in which this is the log's next entry.

@@ -23,7 +23,6 @@ from federation.coordinator import Coordinator, now_ms, open_coordinator, servin
 from federation.crypto.keys import VerifyingKey, digest
 from federation.errors import Misconfigured, Reason, Refused
 from federation.home import Home
-from federation.log import database
 from federation.log.conflict import Told, signed_by, told, verdict_on
 from federation.log.store import LogStore
 from federation.readable import lines_of
@@ -105,7 +104,7 @@ def audit(
         pin = founding.founding_pin(store.entry(0).envelope)
         if membership_digest and parse_digest(membership_digest) != pin.membership_digest:
             raise Refused(Reason.WRONG_PREVIOUS, "the log begins with another founding membership")
-        report = audit_log(store, pin, note, RunStore(database.engine(place.runs_file)))
+        report = audit_log(store, pin, note, RunStore(place.runs_file))
     _tell(report)
     if not report.ok:
         raise typer.Exit(1)

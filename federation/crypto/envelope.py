@@ -5,6 +5,7 @@ Knows keys and bytes; must not know protobuf, documents, who may sign or how man
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from federation.crypto.keys import (
     DIGEST_BYTES,
@@ -62,6 +63,16 @@ class Envelope:
     def key_ids(self) -> frozenset[bytes]:
         """The ids of all keys that claim to have signed."""
         return frozenset(signature.key_id for signature in self.signatures)
+
+
+class Body(NamedTuple):
+    """What passes between conductor and city: an envelope's bytes, and a vector, empty for none.
+
+    The envelope, or a logged document that it names, holds the vector's SHA-256.
+    """
+
+    envelope: bytes
+    vector: bytes = b""
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:

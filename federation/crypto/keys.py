@@ -21,8 +21,8 @@ DIGEST_BYTES = 32  # SHA-256, FIPS 180-4
 KEPT_KEYS = 1024  # public keys kept as OpenSSL reads them: those of the largest federation
 
 
-def digest(data: bytes) -> bytes:
-    """Return the 32-byte SHA-256 of ``data`` (FIPS 180-4)."""
+def digest(data: bytes | memoryview) -> bytes:
+    """Return the 32-byte SHA-256 of ``data`` (FIPS 180-4), a memoryview being contiguous."""
     return hashlib.sha256(data).digest()
 
 
@@ -87,7 +87,7 @@ class SigningKey:
         """Write PKCS#8 PEM with mode 0600, never over an existing file (Misconfigured)."""
         keyfile.write(path, self.private, passphrase)
 
-    @property
+    @cached_property
     def public(self) -> VerifyingKey:
         """The public half."""
         return VerifyingKey(self.private.public_key().public_bytes_raw())

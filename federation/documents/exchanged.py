@@ -53,9 +53,9 @@ class Consent:
 class RoundRequest:
     """The conductor asks for one contribution.
 
-    ``previous_sum``: the recorded sum's integers, signed little-endian, as wide as the modulus.
     It names the roster and the previous round record by digest; both reach the city through the
-    log's feed, so there is one door for logged documents.
+    log's feed, so there is one door for logged documents. The sum that the record names may come
+    attached to the request.
     """
 
     charter_digest: bytes
@@ -66,7 +66,6 @@ class RoundRequest:
     kind: str
     parameters_digest: bytes
     previous_record_digest: bytes
-    previous_sum: bytes
     issued_ms: int
 
     def __post_init__(self) -> None:
@@ -80,13 +79,15 @@ class RoundRequest:
         rules.check_digest(
             "previous_record_digest", self.previous_record_digest, optional=self.round == 1
         )
-        rules.require(len(self.previous_sum) % 4 == 0, "previous_sum", "must be whole integers")
         rules.check_time("issued_ms", self.issued_ms)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contribution:
-    """One city's masked update: ``length`` integers modulo 2^``modulus_bits``, little-endian."""
+    """One city's masked update: ``length`` integers modulo 2^``modulus_bits``, little-endian.
+
+    They are attached; ``masked_digest`` is their SHA-256.
+    """
 
     charter_digest: bytes
     attempt_nonce: bytes
@@ -98,7 +99,7 @@ class Contribution:
     modulus_bits: int
     length: int
     city: str
-    masked: bytes
+    masked_digest: bytes
     vote: bytes = b""
 
     def __post_init__(self) -> None:
@@ -112,7 +113,7 @@ class Contribution:
         rules.check_choice("modulus_bits", str(self.modulus_bits), ("32", "64"))
         rules.check_range("length", self.length, 1, MAX_LENGTH)
         rules.check_division("city", self.city)
-        rules.check_bytes("masked", self.masked, self.length * self.modulus_bits // 8)
+        rules.check_digest("masked_digest", self.masked_digest)
         rules.require(
             (self.vote != b"") == (self.kind == "evaluation"),
             "vote",

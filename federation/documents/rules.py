@@ -44,6 +44,12 @@ def check_digest(field: str, value: bytes, *, optional: bool = False) -> None:
         check_bytes(field, value, DIGEST_BYTES, optional=optional)
 
 
+def check_digests(field: str, values: Iterable[bytes]) -> None:
+    """:func:`check_digest` of hundreds, without a call for each."""
+    if not set(map(len, values)) <= {DIGEST_BYTES}:
+        raise invalid(field, f"must be {DIGEST_BYTES} bytes each")
+
+
 def check_key(field: str, value: bytes) -> None:
     """A raw 32-byte public key."""
     check_bytes(field, value, KEY_BYTES)
@@ -69,6 +75,12 @@ def check_division(field: str, value: str) -> None:
     """Six digits shaped like a GB/T 2260 code; whether it is listed is policy's question."""
     if _DIVISION.fullmatch(value) is None:
         raise invalid(field, "must be a six-digit GB/T 2260 code")
+
+
+def check_divisions(field: str, values: Iterable[str]) -> None:
+    """:func:`check_division` of hundreds, without a call for each."""
+    if not all(map(_DIVISION.fullmatch, values)):
+        raise invalid(field, "must be six-digit GB/T 2260 codes")
 
 
 def check_range(field: str, value: int, low: int, high: int) -> None:

@@ -39,16 +39,15 @@ class Roster:
         rules.check_time("rostered_ms", self.rostered_ms)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class RecordedContribution:
-    """One city's contribution by SHA-256 of its envelope bytes."""
+    """One city's contribution by SHA-256 of its envelope bytes.
+
+    A record has hundreds of these: made by position, and their rules checked there, all together.
+    """
 
     city: str
     digest: bytes
-
-    def __post_init__(self) -> None:
-        rules.check_division("city", self.city)
-        rules.check_digest("digest", self.digest)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +73,10 @@ class RoundRecord:
         rules.check_range("round", self.round, 1, MAX_ROUND)
         rules.check_choice("kind", self.kind, ROUND_KINDS)
         rules.check_digest("parameters_digest", self.parameters_digest)
-        rules.check_ascending("contributions", [c.city for c in self.contributions])
+        cities = [contribution.city for contribution in self.contributions]
+        rules.check_divisions("contributions", cities)
+        rules.check_ascending("contributions", cities)
+        rules.check_digests("contributions", [c.digest for c in self.contributions])
         rules.check_count("contributions", self.contributions, 3, 512)
         rules.check_digest("sum_digest", self.sum_digest)
         rules.check_digest("next_parameters_digest", self.next_parameters_digest)

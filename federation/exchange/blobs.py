@@ -1,7 +1,9 @@
-"""Public bytes by their SHA-256: initial parameters and sums.
+"""Public bytes by their SHA-256: initial parameters, and what is kept elsewhere, as sums are.
 
 Knows bytes and digests only; must not know what they are or who asks.
 """
+
+from collections.abc import Callable
 
 import sqlalchemy as sql
 from sqlalchemy.dialects import sqlite
@@ -17,10 +19,16 @@ _PUT = sqlite.insert(blobs).on_conflict_do_nothing()
 
 
 class BlobStore:
-    """Blobs in the database of ``engine`` (:func:`federation.exchange.database.open_database`)."""
+    """Blobs in the database of ``engine`` (:func:`federation.exchange.database.open_database`).
 
-    def __init__(self, engine: sql.Engine) -> None:
+    ``elsewhere`` finds those that are not in it, None when there are none.
+    """
+
+    def __init__(
+        self, engine: sql.Engine, elsewhere: Callable[[bytes], bytes | None] = lambda _: None
+    ) -> None:
         self._engine = engine
+        self._elsewhere = elsewhere
 
     def put(self, content: bytes) -> bytes:
         """Keep ``content`` durably and return its digest, 32 bytes; TooLarge above 15 MiB."""
@@ -36,6 +44,7 @@ class BlobStore:
         query = sql.select(blobs.c.content).where(blobs.c.digest == wanted)
         with transaction(self._engine) as connection:
             found: bytes | None = connection.execute(query).scalar_one_or_none()
+        found = self._elsewhere(wanted) if found is None else found
         if found is None:
             raise Refused(Reason.NOT_FOUND, f"no blob with digest {wanted.hex()[:16]}… is kept")
         return found
@@ -45,7 +54,7 @@ class BlobStore:
         prove_writable(self._engine)
 
     def holds(self, wanted: bytes) -> bool:
-        """Tell whether :meth:`get` would find it."""
+        """Tell whether it is in this database."""
         query = sql.select(blobs.c.digest).where(blobs.c.digest == wanted)
         with transaction(self._engine) as connection:
             return connection.execute(query).first() is not None

@@ -4,6 +4,8 @@ Knows membership, log and mailbox through their own doors; must not know gRPC or
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from cryptography import x509
 
@@ -30,6 +32,7 @@ from federation.log.checkpoint import split_note
 from federation.publication import Publisher
 from federation.wire.codec import decode_document, decode_envelope
 
+MAX_CERTIFICATES = 1024  # read once; twice the cities of the largest federation
 RETRY_S = 10.0  # an entry that waits for witnesses is tried again at least so often
 
 
@@ -74,8 +77,7 @@ class Meeting:
         Untrusted(TLS_IDENTITY) for any other key, an expired certificate or another role's, however
         genuine: a connection may outlive all three.
         """
-        self._check_role(certificate, Role.CITY)
-        key = tls_key_digest(certificate)
+        key = self._checked(certificate, Role.CITY).tls_key_digest
         for city in self.publisher.trust.current.cities:
             if city.active and city.tls_key_digest == key:
                 return city
@@ -92,7 +94,7 @@ class Meeting:
 
     def admit_invited(self, certificate: x509.Certificate) -> None:
         """Raise Untrusted(TLS_IDENTITY) unless this is a valid bootstrap certificate."""
-        self._check_role(certificate, Role.BOOTSTRAP)
+        self._checked(certificate, Role.BOOTSTRAP)
 
     def submit(self, envelope: bytes, blobs: Sequence[bytes], patience_s: float = 0.0) -> Bundle:
         """Have an envelope logged, with the public bytes it names; return it with its proof.
@@ -175,11 +177,25 @@ class Meeting:
         request = check_request(application.certificate_request)
         return Enrolled(APPROVED, self.issue(request, asked.division))
 
-    def _check_role(self, certificate: x509.Certificate, role: Role) -> None:
-        if role_of(certificate) is not role:
+    def _checked(self, certificate: x509.Certificate, role: Role) -> "_Said":
+        said = _said(certificate)
+        if said.role is not role:
             raise Untrusted(Reason.TLS_IDENTITY, f"the certificate is not a {role}'s")
-        if expires_ms(certificate) <= self._clock_ms():
+        if said.expires_ms <= self._clock_ms():
             raise Untrusted(Reason.TLS_IDENTITY, "the certificate has expired")
+        return said
+
+
+class _Said(NamedTuple):
+    role: Role
+    expires_ms: int
+    tls_key_digest: bytes
+
+
+# a stream asks again before everything that it carries, and certificates do not change
+@lru_cache(MAX_CERTIFICATES)
+def _said(certificate: x509.Certificate) -> _Said:
+    return _Said(role_of(certificate), expires_ms(certificate), tls_key_digest(certificate))
 
 
 def _size_of(note: bytes) -> int:

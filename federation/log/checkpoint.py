@@ -24,6 +24,7 @@ _BODY = re.compile(
     r"(?P<origin>[^\n]+)\n(?P<size>0|[1-9][0-9]{0,18})\n(?P<root>[^\n]+)\n"
     r"time (?P<time>0|[1-9][0-9]{0,18})\n"
 )
+_KEY_NAME = re.compile(r"[^\s+\x00-\x1f]+")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _SIGNATURE_LINE = re.compile(r"— (?P<name>[^\s+]+) (?P<blob>[A-Za-z0-9+/]+={0,2})")
 
@@ -140,7 +141,7 @@ def note_key_id(name: str, key: VerifyingKey) -> bytes:
 
 def is_key_name(name: str) -> bool:
     """Tell whether ``name`` may be a key name: not empty, no space of any kind, no plus."""
-    return bool(name) and not any(c.isspace() or c < " " or c == "+" for c in name)
+    return _KEY_NAME.fullmatch(name) is not None
 
 
 def _signature_lines(lines: str) -> Iterator[tuple[str, bytes]]:

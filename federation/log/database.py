@@ -90,7 +90,6 @@ def engine(path: Path) -> sql.Engine:
 
     made = sql.create_engine("sqlite://", creator=connect, poolclass=QueuePool)
     sql.event.listen(made, "connect", _prepare)
-    sql.event.listen(made, "begin", _begin)
     return made
 
 
@@ -101,12 +100,14 @@ def transaction(engine: sql.Engine, *, write: bool = False) -> Iterator[sql.Conn
     Raises StorageFault(STORAGE) for every fault of the database but a violated constraint.
     """
     try:
-        connection = engine.connect().execution_options(laborfed_write=write)
-        with connection, connection.begin():
+        with engine.connect() as connection, connection.begin():
+            # past SQLAlchemy, for which this would be one statement more to prepare
+            begin = "BEGIN IMMEDIATE" if write else "BEGIN"
+            connection.connection.cursor().execute(begin)
             yield connection
     except IntegrityError:
         raise
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         # the driver's own words: SQLAlchemy's quote the statement and its parameters
         said = getattr(error, "orig", None) or error
         raise StorageFault(Reason.STORAGE, f"the log's database failed: {said}") from error
@@ -191,8 +192,3 @@ def _prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     # FULL flushes the write-ahead log at each commit: a receipt given is a receipt kept
     connection.execute("PRAGMA synchronous = FULL")
     wal.bound(connection)
-
-
-def _begin(connection: sql.Connection) -> None:
-    write = connection.get_execution_options().get("laborfed_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

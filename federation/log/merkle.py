@@ -181,7 +181,7 @@ def _range_root(start: int, end: int, node: NodeReader) -> bytes:
 
 
 def _are_hashes(*values: bytes) -> bool:
-    return all(len(value) == DIGEST_BYTES for value in values)
+    return set(map(len, values)) <= {DIGEST_BYTES}
 
 
 def _not_included(index: int, size: int) -> Untrusted:

@@ -6,35 +6,26 @@ about, who signs the head, or what time it is.
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError
 
-from federation.crypto.keys import DIGEST_BYTES
-from federation.errors import Malformed, Misconfigured, Reason, Stale, StorageFault
+from federation.errors import Misconfigured, Reason, Stale, StorageFault
 from federation.log import database, merkle, signed
 from federation.log.checkpoint import is_key_name
 from federation.log.database import Head, corrupt, entries
+from federation.log.entry import LogEntry, NewEntry
+from federation.log.reading import Proven, Reading, prove
 from federation.log.signed import SignedHead, signed_heads
 
-Result = TypeVar("Result")
 Sign = Callable[[Head], bytes]
 
 PAGE = 1000  # entries read at a time while re-deriving the tree
 
-_INDEX_OF = sql.select(entries.c.index).where(
-    entries.c.replay_identity == sql.bindparam("identity")
-)
-_ENTRIES = (
-    sql.select(entries)
-    .where(entries.c.index >= sql.bindparam("start"))
-    .order_by(entries.c.index)
-    .limit(sql.bindparam("most"))
-)
 _APPEND, _APPEND_NODES = entries.insert(), database.nodes.insert()
 _MOVE_HEAD = (
     database.head.update()
@@ -46,31 +37,18 @@ _MOVE_HEAD = (
 )
 
 
-@dataclass(frozen=True)
-class NewEntry:
-    """What is appended: ``digest`` becomes the leaf, ``replay_identity`` may occur only once.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Appended:
+    """One entry as it was appended, with the signed ``note`` of the ``head`` that it made.
 
-    Both have 32 bytes, else Malformed; ``envelope`` is kept as it came.
+    ``proven`` places it in that head and shows that this extends the one ``before``.
     """
 
-    digest: bytes
-    payload_type: str
-    envelope: bytes
-    replay_identity: bytes
-
-    def __post_init__(self) -> None:
-        if not len(self.digest) == len(self.replay_identity) == DIGEST_BYTES:
-            raise Malformed(
-                Reason.INVALID_DOCUMENT, "log entry: digest and replay_identity have 32 bytes"
-            )
-
-
-@dataclass(frozen=True)
-class LogEntry(NewEntry):
-    """An entry with its ``index`` (from 0) and the log's clock at its append, Unix ms."""
-
-    index: int
-    appended_ms: int
+    entry: LogEntry
+    before: Head
+    head: Head
+    note: bytes
+    proven: Proven
 
 
 def create_log(path: Path, origin: str) -> None:
@@ -150,9 +128,34 @@ class LogStore:
         the head is not the one the new root was built on, LOG_CORRUPT when stored subtrees do not
         add up to the head.
         """
+        grown = self._grow(batch, now_ms, sign)
+        return list(range(grown.before.size, grown.head.size))
+
+    def append_one(self, new: NewEntry, on: Head, now_ms: int, sign: Sign) -> Appended:
+        """:meth:`append` one entry ``on`` this head alone; return it proven, reading nothing back.
+
+        StorageFault(HEAD_MOVED) when the log has another head: then nothing is signed.
+        """
+        grown = self._grow([new], now_ms, sign, on)
+        index, size = grown.before.size, grown.head.size
+        return Appended(
+            entry=LogEntry(**vars(new), index=index, appended_ms=now_ms),
+            before=grown.before,
+            head=grown.head,
+            note=grown.note,
+            # the frontier before and what the entry completed are all that its proof consists of
+            proven=prove(index, index, size, grown.nodes.__getitem__),
+        )
+
+    def _grow(
+        self, batch: Sequence[NewEntry], now_ms: int, sign: Sign | None, on: Head | None = None
+    ) -> "_Grown":
         try:
             with database.transaction(self._engine, write=True) as connection:
-                return _append(connection, batch, now_ms, sign)
+                head, known = _frontier(connection)
+                if on is not None and head != on:
+                    raise StorageFault(Reason.HEAD_MOVED, "somebody else has written to the log")
+                return _append(connection, head, known, batch, now_ms, sign)
         except IntegrityError as error:
             self._refuse_replays(batch)
             raise StorageFault(Reason.LOG_CORRUPT, f"the log refuses an entry: {error}") from error
@@ -196,49 +199,46 @@ class LogStore:
             yield from page
             after = page[-1].size
 
-    def index_of(self, replay_identity: bytes) -> int | None:
-        """Return the index of the entry with this replay identity, if there is one."""
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        """Show the log as it is now, for several questions; each method below asks one."""
         with database.transaction(self._engine) as connection:
-            found: int | None = connection.scalar(_INDEX_OF, {"identity": replay_identity})
-        return found
+            yield Reading(connection)
+
+    def index_of(self, replay_identity: bytes) -> int | None:
+        """Answer as :meth:`Reading.index_of`."""
+        with self.reading() as snapshot:
+            return snapshot.index_of(replay_identity)
+
+    def stated(self, replay_identity: bytes) -> LogEntry | None:
+        """Answer as :meth:`Reading.stated`."""
+        with self.reading() as snapshot:
+            return snapshot.stated(replay_identity)
 
     def entry(self, index: int) -> LogEntry:
-        """Return one entry; Malformed(NOT_FOUND) when the log does not reach so far."""
-        found = self.entries(index, 1)
-        if not found or found[0].index != index:
-            raise Malformed(Reason.NOT_FOUND, f"the log has no entry {index}")
-        return found[0]
+        """Answer as :meth:`Reading.entry`."""
+        with self.reading() as snapshot:
+            return snapshot.entry(index)
 
     def entries(self, start: int, limit: int) -> list[LogEntry]:
-        """Return up to ``limit`` entries from index ``start``, in order.
-
-        StorageFault(LOG_CORRUPT) when a stored one cannot be an entry.
-        """
-        wanted = {"start": start, "most": limit}
-        with database.transaction(self._engine) as connection:
-            return [_entry(row) for row in connection.execute(_ENTRIES, wanted).mappings()]
+        """Answer as :meth:`Reading.entries`."""
+        with self.reading() as snapshot:
+            return snapshot.entries(start, limit)
 
     def root(self, size: int) -> bytes:
-        """Return the root the log had at ``size`` leaves; Malformed(NOT_FOUND) beyond the head."""
-        return self._prove(size, lambda node: merkle.root(size, node))
+        """Answer as :meth:`Reading.root`."""
+        with self.reading() as snapshot:
+            return snapshot.root(size)
 
     def inclusion(self, index: int, size: int) -> merkle.Proof:
-        """Return the proof that entry ``index`` is in the tree of ``size`` (RFC 9162 §2.1.3.1).
-
-        Malformed(NOT_FOUND) unless 0 ≤ index < size ≤ head.
-        """
-        if not 0 <= index < size:
-            raise Malformed(Reason.NOT_FOUND, f"no entry {index} in a tree of {size}")
-        return self._prove(size, lambda node: merkle.inclusion_proof(index, size, node))
+        """Answer as :meth:`Reading.inclusion`."""
+        with self.reading() as snapshot:
+            return snapshot.inclusion(index, size)
 
     def consistency(self, old: int, new: int) -> merkle.Proof:
-        """Return the proof that the tree of ``new`` extends that of ``old`` (RFC 9162 §2.1.4.1).
-
-        Malformed(NOT_FOUND) unless 0 ≤ old ≤ new ≤ head.
-        """
-        if not 0 <= old <= new:
-            raise Malformed(Reason.NOT_FOUND, f"a tree of {new} does not extend one of {old}")
-        return self._prove(new, lambda node: merkle.consistency_proof(old, new, node))
+        """Answer as :meth:`Reading.consistency`."""
+        with self.reading() as snapshot:
+            return snapshot.consistency(old, new)
 
     def rebuild_root(self) -> Iterator[Head]:
         """Re-derive the tree from the entries alone, yielding the head after each 1,000 of them.
@@ -287,13 +287,6 @@ class LogStore:
             if stored[level, position] != value:
                 raise corrupt(f"subtree {position} of level {level} is not what its entries give")
 
-    def _prove(self, size: int, compute: Callable[[merkle.NodeReader], Result]) -> Result:
-        with database.transaction(self._engine) as connection:
-            head = database.read_head(connection)
-            if not 0 <= size <= head.size:
-                raise Malformed(Reason.NOT_FOUND, f"the log has {head.size} entries, not {size}")
-            return database.with_nodes(connection, compute)
-
     def _refuse_replays(self, batch: Sequence[NewEntry]) -> None:
         seen: set[bytes] = set()
         for number, new in enumerate(batch, start=1):
@@ -305,29 +298,38 @@ class LogStore:
             seen.add(new.replay_identity)
 
 
-def _entry(row: sql.RowMapping) -> LogEntry:
-    # SQLite keeps any type in any column
-    if not all(isinstance(row[name], bytes) for name in ("digest", "envelope", "replay_identity")):
-        raise corrupt(f"entry {row['index']} holds what are no bytes")
-    try:
-        return LogEntry(**row)
-    except Malformed as error:
-        raise corrupt(f"entry {row['index']}: {error.message}") from error
+@dataclass(frozen=True, slots=True)
+class _Grown:
+    """Two heads, the later one's note (empty without a signer), and the subtrees in between."""
+
+    before: Head
+    head: Head
+    note: bytes
+    nodes: Mapping[merkle.Coordinate, bytes]
 
 
-def _append(
-    connection: sql.Connection, batch: Sequence[NewEntry], now_ms: int, sign: Sign | None
-) -> list[int]:
+def _frontier(connection: sql.Connection) -> tuple[Head, dict[merkle.Coordinate, bytes]]:
+    """The head and the complete subtrees it consists of, which must add up to it."""
     head = database.read_head(connection)
     known = database.read_nodes(connection, merkle.frontier(head.size))
     if merkle.root(head.size, known.__getitem__) != head.root:
         raise corrupt("stored subtrees do not add up to the head")
-    indexes = list(range(head.size, head.size + len(batch)))
+    return head, known
+
+
+def _append(
+    connection: sql.Connection,
+    head: Head,
+    known: Mapping[merkle.Coordinate, bytes],
+    batch: Sequence[NewEntry],
+    now_ms: int,
+    sign: Sign | None,
+) -> _Grown:
     if not batch:
-        return indexes
+        return _Grown(head, head, b"", known)
     rows = [
         {**vars(new), "index": index, "appended_ms": now_ms}
-        for index, new in zip(indexes, batch, strict=True)
+        for index, new in enumerate(batch, start=head.size)
     ]
     made = merkle.extend(head.size, (merkle.leaf_hash(new.digest) for new in batch), known)
     inner = [
@@ -338,12 +340,14 @@ def _append(
     connection.execute(_APPEND, rows)
     if inner:
         connection.execute(_APPEND_NODES, inner)
-    size = head.size + len(batch)
-    new_head = Head(head.origin, size, merkle.root(size, (known | made).__getitem__))
+    size, nodes = head.size + len(batch), {**known, **made}
+    new_head = Head(head.origin, size, merkle.root(size, nodes.__getitem__))
     _move_head(connection, head, new_head)
+    note = b""
     if sign is not None:
-        signed.keep(connection, SignedHead(size=size, root=new_head.root, note=sign(new_head)))
-    return indexes
+        note = sign(new_head)
+        signed.keep(connection, SignedHead(size=size, root=new_head.root, note=note))
+    return _Grown(head, new_head, note, nodes)
 
 
 def _move_head(connection: sql.Connection, old: Head, new: Head) -> None:

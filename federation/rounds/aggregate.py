@@ -21,7 +21,7 @@ MOMENTUM_BITS = 16  # momentum_q16 counts 1/65536
 # Products of the optimiser stay below this, so that no int64 ever wraps.
 MOST_PRODUCT = 2**62
 _WIRE: np.dtype[Any] = np.dtype(np.int64).newbyteorder("<")
-_CARRIED: dict[int, np.dtype[Any]] = {32: np.dtype(np.int32).newbyteorder("<"), 64: _WIRE}
+_SUMMED: dict[int, np.dtype[Any]] = {32: np.dtype(np.int32).newbyteorder("<"), 64: _WIRE}
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,26 +46,27 @@ def from_bytes(raw: bytes, length: int) -> Integers:
     return np.frombuffer(raw, dtype=_WIRE).astype(np.int64, copy=False)
 
 
-def to_modulus_bytes(total: bytes, modulus_bits: int) -> bytes:
-    """Return a recorded sum (int64 little-endian) as a round request carries it.
+def parameters_digest(parameters: Integers) -> bytes:
+    """Return the SHA-256 of :func:`to_bytes`, without making a copy of them."""
+    return digest(np.ascontiguousarray(parameters, dtype=_WIRE).data)
 
-    Signed little-endian integers of the modulus's width: no sum modulo 2^32 needs eight bytes.
+
+def sum_to_bytes(total: Integers, modulus_bits: int) -> bytes:
+    """Return a recorded sum as it is kept, hashed and sent: signed little-endian integers.
+
+    They are as wide as the modulus: no sum modulo 2^32 needs eight bytes.
     """
-    values = np.frombuffer(total, dtype=_WIRE)
-    return values.astype(_CARRIED[modulus_bits], copy=False).tobytes()
+    return total.astype(_SUMMED[modulus_bits]).tobytes()
 
 
-def from_modulus_bytes(carried: bytes, modulus_bits: int) -> bytes:
-    """Return int64 little-endian bytes of a sum that a round request carried.
-
-    Malformed(OUT_OF_BOUND) when the bytes are not whole integers of the modulus's width.
-    """
-    if len(carried) % (modulus_bits // 8):
+def sum_from_bytes(raw: bytes, length: int, modulus_bits: int) -> Integers:
+    """Return int64 [length]; Malformed(OUT_OF_BOUND) when the bytes are another length."""
+    if len(raw) != length * modulus_bits // 8:
         raise Malformed(
-            Reason.OUT_OF_BOUND, f"{len(carried)} bytes are no integers of {modulus_bits} bits"
+            Reason.OUT_OF_BOUND,
+            f"{length} integers of {modulus_bits} bits are not {len(raw)} bytes",
         )
-    values = np.frombuffer(carried, dtype=_CARRIED[modulus_bits])
-    return values.astype(_WIRE, copy=False).tobytes()
+    return np.frombuffer(raw, dtype=_SUMMED[modulus_bits]).astype(np.int64)
 
 
 def initial_state(raw: bytes, length: int, terms: TrainingTerms) -> State:

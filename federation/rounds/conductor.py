@@ -5,11 +5,13 @@ statements are worded, or anything of a city but its signed answers.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import cast
 
 from federation.acceptance import Accepted
+from federation.crypto.envelope import Body
 from federation.crypto.masking import MaskContext
 from federation.documents.charter import Charter
 from federation.documents.exchanged import Consent, Contribution, RoundRequest
@@ -19,13 +21,15 @@ from federation.documents.types import Document
 from federation.errors import LaborfedError, Malformed, Reason, Refused
 from federation.exchange.blobs import BlobStore
 from federation.rounds import judging, results, statements, terms
-from federation.rounds.aggregate import sum_contributions, to_bytes
+from federation.rounds.aggregate import sum_contributions, sum_to_bytes
 from federation.rounds.desk import Collected, Desk
 from federation.rounds.events import RunEvent
 from federation.rounds.position import Position, following, resume
 from federation.rounds.spending import Spending
 from federation.rounds.stages import ENDS, Outcome, Stage, after
 from federation.rounds.statements import Attempt
+from federation.rounds.store import Summed
+from federation.vectors import Place
 
 # Who is asked first after a restart has this much longer, seconds: a city that lost its coordinator
 # tries again every 30 s at most, and is to find it before it is missed.
@@ -75,6 +79,7 @@ class Conductor:
         self._position: Position
         self._attempt: Attempt
         self._asked: _Asked
+        self._laid: dict[str, Future[Place]] = {}
         self._restarted: frozenset[str] = frozenset()
         self._extra_s = 0.0
         self._verdict = ("failed", "")
@@ -159,10 +164,10 @@ class Conductor:
         request = statements.consent_request(self._attempt, self._desk.clock_ms())
         found = self._desk.collect(
             sorted(asked),
-            self._desk.sign(request),
+            Body(self._desk.sign(request)),
             terms.QUERY,
             timeout_s=self._patience_s(),
-            judge=lambda raw, city: judging.consent(raw, city, request, self._desk.in_run),
+            judge=lambda body, city: judging.consent(body, city, request, self._desk.in_run),
             tell=self._tell_city,
         )
         self._attempt = replace(self._attempt, consents=self._usable(found))
@@ -185,7 +190,7 @@ class Conductor:
         for city in sorted(shared):
             error = Refused(Reason.ROSTER_CONSENT, "left out: another city gave the same key")
             self._tell_city(city, str(error))
-        return {city: raw for city, raw in found.envelopes.items() if city not in shared}
+        return {c: body.envelope for c, body in found.bodies.items() if c not in shared}
 
     def _make_roster(self) -> Outcome:
         if self._attempt.membership_digest != self._desk.membership_digest:
@@ -203,15 +208,15 @@ class Conductor:
     def _ask(self) -> Outcome:
         if self._desk.stopped:
             return self._stopped()
-        begun_ms = self._desk.clock_ms()
+        begun_ms, self._laid = self._desk.clock_ms(), {}
         request = statements.round_request(self._attempt, self._position, self._charter)
         context = terms.mask_context(request, self._charter)
         collected = self._desk.collect(
             self._attempt.consents,
-            self._desk.sign(request),
+            Body(self._desk.sign(request), self._position.last_sum),
             terms.message_type(request.kind),
             timeout_s=self._patience_s(),
-            judge=lambda raw, city: judging.contribution(raw, city, context, self._desk.in_run),
+            judge=lambda body, city: self._judged(body, city, context),
             tell=self._tell_city,
         )
         self._asked = _Asked(begun_ms, request, context, collected, self._restarted)
@@ -221,6 +226,12 @@ class Conductor:
         if self._desk.stopped:
             return self._stopped()
         return Outcome.MISSING if self._asked.missing else Outcome.KEYS_LOST
+
+    def _judged(self, body: Body, city: str, context: MaskContext) -> Contribution:
+        document = judging.contribution(body, city, context, self._desk.in_run)
+        # on disk by the time the last city has answered
+        self._laid[city] = self._desk.runs.lay_down(body.vector)
+        return document
 
     def _drop(self) -> Outcome:
         number, missing = self._asked.request.round, self._asked.missing
@@ -238,21 +249,21 @@ class Conductor:
         return Outcome.EXHAUSTED
 
     def _record(self) -> Outcome:
-        request, collected = self._asked.request, self._asked.collected
+        request, context = self._asked.request, self._asked.context
         # every answer was judged to be a contribution to this very round
-        contributions = [cast(Contribution, a.document) for a in collected.answers.values()]
-        total = to_bytes(sum_contributions([c.masked for c in contributions], self._asked.context))
+        bodies = self._asked.collected.bodies
+        total = sum_contributions([body.vector for body in bodies.values()], context)
         try:
             state = following(self._position.state, total, self._charter, request.kind)
         except Malformed as error:
             self._verdict = ("failed", f"round {request.round}: {error.message}")
             return Outcome.OUT_OF_BOUND
-        now_ms, answers = self._desk.clock_ms(), collected.envelopes
-        record = statements.round_record(request, answers, total, state, now_ms)
-        self._blobs.put(total)
+        now_ms = self._desk.clock_ms()
+        summed = Summed(bodies, sum_to_bytes(total, context.modulus_bits), self._laid)
+        record = statements.round_record(request, summed, state, now_ms)
         self._restarted = frozenset()
-        digest = self._publish(record, answers)
-        self._position = self._position.recorded(record, digest, total, state)
+        digest = self._publish(record, summed)
+        self._position = self._position.recorded(record, digest, summed.total, state)
         self._tell("recorded", seconds=(now_ms - self._asked.begun_ms) / 1000)
         return Outcome.LAST if record.round == terms.last_round(self._charter) else Outcome.MORE
 
@@ -282,9 +293,9 @@ class Conductor:
         self._tell(f"{closure.outcome} {closure.reason}".strip(), epsilon=cost)
         return Outcome.DONE
 
-    def _publish(self, document: Document, received: Mapping[str, bytes] | None = None) -> bytes:
+    def _publish(self, document: Document, round_: Summed | None = None) -> bytes:
         charter = self._accepted.digest
-        return self._desk.keep_and_publish(charter, document, received, waiting=self._tell)
+        return self._desk.keep_and_publish(charter, document, round_, waiting=self._tell)
 
     def _stopped(self) -> Outcome:
         if self._desk.paused:

@@ -11,14 +11,20 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from federation.acceptance import Accepted
-from federation.crypto.envelope import replay_identity, sign
+from federation.crypto.envelope import Body, replay_identity, sign
 from federation.crypto.keys import SigningKey
 from federation.documents.types import Document, PayloadType
 from federation.errors import CallerError, LaborfedError, PeerError, Reason
 from federation.publication import Publisher
 from federation.rounds.events import Report, RunEvent
-from federation.rounds.store import RunStore
-from federation.wire.codec import decode_envelope, encode_document, encode_envelope
+from federation.rounds.store import RunStore, Summed
+from federation.wire.codec import (
+    decode_body,
+    decode_envelope,
+    encode_body,
+    encode_document,
+    encode_envelope,
+)
 
 # Why the log does not take a document now and may later.
 PASSING = frozenset({Reason.MEMBERSHIP_EXPIRED, Reason.NOT_YET_VALID})
@@ -52,9 +58,9 @@ class Carrier(Protocol):
 
 
 class Answer(NamedTuple):
-    """One city's judged answer: its bytes as they came, and the document in them."""
+    """One city's judged answer: as it came, and the document in its envelope."""
 
-    envelope: bytes
+    body: Body
     document: Document
 
 
@@ -66,9 +72,9 @@ class Collected:
     faults: dict[str, LaborfedError] = field(default_factory=dict)
 
     @property
-    def envelopes(self) -> dict[str, bytes]:
-        """Answers' bytes by city, ascending."""
-        return {city: self.answers[city].envelope for city in sorted(self.answers)}
+    def bodies(self) -> dict[str, Body]:
+        """Answers as they came, by city, ascending."""
+        return {city: self.answers[city].body for city in sorted(self.answers)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,18 +118,18 @@ class Desk:
         self,
         charter_digest: bytes,
         document: Document,
-        received: Mapping[str, bytes] | None = None,
+        round_: Summed | None = None,
         *,
         waiting: Callable[[str], None] = lambda _: None,
     ) -> bytes:
-        """Sign a document of the run, keep it with what it is about, log it; return its digest.
+        """Sign a document of the run, keep it with the round it records, log it; return its digest.
 
         Kept first: a coordinator that dies in between logs the very same bytes when it comes back.
         ``waiting`` is told while witnesses are missing. PeerError(NOT_WITNESSED) when too few came
         back in time: it is logged, and the run can be taken up again when they have.
         """
         raw = self.sign(document)
-        self.runs.keep(charter_digest, raw, received)
+        self.runs.keep(charter_digest, raw, round_)
         self._publish(raw, waiting)
         return replay_identity(decode_envelope(raw))
 
@@ -172,19 +178,20 @@ class Desk:
     def collect(
         self,
         cities: Iterable[str],
-        body: bytes,
+        body: Body,
         message_type: str,
         *,
         timeout_s: float,
-        judge: Callable[[bytes, str], Document],
+        judge: Callable[[Body, str], Document],
         tell: Callable[[str, str], None],
     ) -> Collected:
         """Ask every city the same; who has not answered in time is a fault like any other."""
-        asked = dict.fromkeys(cities, body)
+        asked = dict.fromkeys(cities, encode_body(body))
         found = Collected()
         for city, raw in self.carrier.ask(asked, message_type, timeout_s):
             try:
-                found.answers[city] = Answer(raw, judge(raw, city))
+                came = decode_body(raw)
+                found.answers[city] = Answer(came, judge(came, city))
                 tell(city, "answered")
             except CallerError as error:
                 found.faults[city] = error

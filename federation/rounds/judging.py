@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from federation.acceptance import Accepted
+from federation.crypto.envelope import Body
 from federation.crypto.masking import MaskContext
 from federation.documents.exchanged import (
     Consent,
@@ -18,19 +19,20 @@ from federation.documents.exchanged import (
 )
 from federation.documents.types import Document, PayloadType
 from federation.errors import Malformed, Reason, Refused, Untrusted
-from federation.rounds.terms import check_binding
+from federation.rounds.terms import check_bare, check_binding, check_vector
 from federation.wire.codec import decode_envelope
 
 InRun = Callable[[bytes, PayloadType], Accepted[Document]]
 
 
-def consent(raw: bytes, city: str, request: ConsentRequest, in_run: InRun) -> Consent:
+def consent(body: Body, city: str, request: ConsentRequest, in_run: InRun) -> Consent:
     """Return the city's consent to this very request.
 
     Raises Refused with the city's own reason when it said no, CallerError when the answer is
     something else.
     """
-    document = _from(raw, city, PayloadType.CONSENT, in_run).of(Consent).document
+    check_bare(body)
+    document = _from(body.envelope, city, PayloadType.CONSENT, in_run).of(Consent).document
     for name in ("charter_digest", "attempt_nonce", "membership_digest"):
         if getattr(document, name) != getattr(request, name):
             raise Malformed(Reason.WRONG_BINDING, f"consent: {name} is not the request's")
@@ -47,13 +49,15 @@ def shared_keys(consents: Mapping[str, Consent]) -> frozenset[str]:
     return frozenset(c for c, consent in consents.items() if times[consent.agreement_key] > 1)
 
 
-def contribution(raw: bytes, city: str, context: MaskContext, in_run: InRun) -> Contribution:
-    """Return the city's contribution, bound to ``context``; its vote is verified with it.
+def contribution(body: Body, city: str, context: MaskContext, in_run: InRun) -> Contribution:
+    """Return the city's contribution, bound to ``context``; vector and vote are checked with it.
 
     Raises as :func:`consent`.
     """
-    document = _from(raw, city, PayloadType.CONTRIBUTION, in_run).of(Contribution).document
+    accepted = _from(body.envelope, city, PayloadType.CONTRIBUTION, in_run)
+    document = accepted.of(Contribution).document
     check_binding(document, context)
+    check_vector(document, body.vector)
     if document.kind == "evaluation":
         _check_vote(document.vote, city, context, in_run)
     return document

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from federation.crypto.envelope import Envelope, replay_identity
-from federation.crypto.keys import digest
 from federation.documents.charter import Charter
 from federation.documents.exchanged import Consent
 from federation.documents.releases import ModelRelease, StatisticsRelease
@@ -16,14 +15,21 @@ from federation.documents.runs import Closure, DropRecord, Roster, RoundRecord
 from federation.documents.types import Document
 from federation.errors import Reason, StorageFault
 from federation.exchange.blobs import BlobStore
-from federation.rounds.aggregate import State, from_bytes, initial_state, next_state, to_bytes
-from federation.rounds.terms import NO_PARAMETERS
+from federation.rounds.aggregate import (
+    Integers,
+    State,
+    initial_state,
+    next_state,
+    parameters_digest,
+    sum_from_bytes,
+)
+from federation.rounds.terms import NO_PARAMETERS, length_of_kind
 from federation.wire.codec import decode_document, decode_envelope
 
 
 @dataclass(frozen=True, eq=False)
 class Position:
-    """After ``completed`` rounds. ``last_sum``: int64 little-endian bytes of the last one.
+    """After ``completed`` rounds. ``last_sum``: the last one's sum as it is sent.
 
     ``state`` is None in a statistics run. ``roster``: the last attempt's, ``since_ms``: when it or
     the last record after it was made; ``dropped``: cities out of the run; ``released``: whether its
@@ -88,14 +94,14 @@ class Position:
         raise StorageFault(Reason.STORAGE, f"a run keeps no {type(document).__name__}")
 
 
-def following(state: State | None, total: bytes, charter: Charter, kind: str) -> State | None:
+def following(state: State | None, total: Integers, charter: Charter, kind: str) -> State | None:
     """The state after a round: moved by training, unchanged by anything else.
 
     Raises Malformed(OUT_OF_BOUND).
     """
     if state is None or charter.training is None or kind != "training":
         return state
-    return next_state(state, from_bytes(total, charter.length), charter.training)
+    return next_state(state, total, charter.training)
 
 
 def start(charter: Charter, blobs: BlobStore) -> Position:
@@ -123,9 +129,11 @@ def resume(charter: Charter, kept: Iterable[bytes], blobs: BlobStore) -> Positio
         if not isinstance(document, RoundRecord):
             position = position.noted(document, replay_identity(envelope))
             continue
-        total = blobs.get(document.sum_digest)
+        raw_sum = blobs.get(document.sum_digest)
+        length = length_of_kind(charter, document.kind)
+        total = sum_from_bytes(raw_sum, length, charter.privacy.modulus_bits)
         state = following(position.state, total, charter, document.kind)
-        position = position.recorded(document, replay_identity(envelope), total, state)
+        position = position.recorded(document, replay_identity(envelope), raw_sum, state)
     if position.state is not None:
         _check(position, position.state)
     return position
@@ -160,5 +168,5 @@ def _city_of(consent: bytes) -> str:
 
 
 def _check(position: Position, state: State) -> None:
-    if digest(to_bytes(state.parameters)) != position.parameters_digest:
+    if parameters_digest(state.parameters) != position.parameters_digest:
         raise StorageFault(Reason.STORAGE, "the kept sums do not lead to the recorded parameters")

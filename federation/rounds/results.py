@@ -13,7 +13,7 @@ from federation.documents.exchanged import Contribution, Vote
 from federation.documents.releases import ModelRelease, StatisticsRelease
 from federation.documents.runs import RoundRecord
 from federation.errors import Reason, StorageFault
-from federation.rounds.aggregate import from_bytes
+from federation.rounds.aggregate import sum_from_bytes
 from federation.rounds.outcome import Ended, model_release, not_worse, statistics_release
 from federation.rounds.position import Position
 from federation.rounds.spending import spent
@@ -43,7 +43,9 @@ def of_run(
         charter=charter,
         cities=tuple(c.city for c in record.contributions),
         record_digest=position.record_digest,
-        total=from_bytes(position.last_sum, length_of_kind(terms, record.kind)),
+        total=sum_from_bytes(
+            position.last_sum, length_of_kind(terms, record.kind), terms.privacy.modulus_bits
+        ),
         attempts=position.attempts,
         epsilon=cost(terms, position),
         at_ms=now_ms,
@@ -75,10 +77,10 @@ def _votes(record: RoundRecord, runs: RunStore) -> list[tuple[bytes, Vote]]:
     """Every vote in the recorded contributions, with its envelope bytes, by city."""
     found = []
     for recorded in record.contributions:
-        raw = runs.contribution(recorded.digest)
-        if raw is None or digest(raw) != recorded.digest:
+        body = runs.contribution(recorded.digest)
+        if body is None or digest(body.envelope) != recorded.digest:
             raise StorageFault(Reason.STORAGE, f"the contribution of {recorded.city} is not kept")
-        vote = _opened(raw, Contribution).vote
+        vote = _opened(body.envelope, Contribution).vote
         found.append((vote, _opened(vote, Vote)))
     return found
 

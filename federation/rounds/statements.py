@@ -20,8 +20,9 @@ from federation.documents.runs import (
 )
 from federation.errors import LaborfedError
 from federation.rounds import terms
-from federation.rounds.aggregate import State, to_bytes, to_modulus_bytes
+from federation.rounds.aggregate import State, parameters_digest
 from federation.rounds.position import Position
+from federation.rounds.store import Summed
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,6 @@ def round_request(attempt: Attempt, position: Position, charter: Charter) -> Rou
         kind=terms.kind_of_round(charter, number),
         parameters_digest=position.parameters_digest,
         previous_record_digest=position.record_digest,
-        previous_sum=to_modulus_bytes(position.last_sum, charter.privacy.modulus_bits),
         issued_ms=position.since_ms,
     )
 
@@ -116,13 +116,13 @@ def drop_records(
 
 def round_record(
     request: RoundRequest,
-    answers: Mapping[str, bytes],
-    total: bytes,
+    summed: Summed,
     state: State | None,
     now_ms: int,
 ) -> RoundRecord:
-    """Record who contributed what (``answers``: envelope bytes by city) and what came of it."""
-    following = digest(to_bytes(state.parameters)) if state else request.parameters_digest
+    """Record who contributed what and what came of it."""
+    following = parameters_digest(state.parameters) if state else request.parameters_digest
+    bodies = summed.contributions
     return RoundRecord(
         charter_digest=request.charter_digest,
         attempt_nonce=request.attempt_nonce,
@@ -131,10 +131,10 @@ def round_record(
         kind=request.kind,
         parameters_digest=request.parameters_digest,
         contributions=tuple(
-            RecordedContribution(city=city, digest=digest(answers[city]))
-            for city in sorted(answers)
+            RecordedContribution(city=city, digest=digest(bodies[city].envelope))
+            for city in sorted(bodies)
         ),
-        sum_digest=digest(total),
+        sum_digest=digest(summed.total),
         next_parameters_digest=following,
         previous_record_digest=request.previous_record_digest,
         closed_ms=now_ms,

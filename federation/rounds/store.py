@@ -6,16 +6,20 @@ says. A document is kept here before it is logged, so that a restart logs the ve
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 import sqlalchemy as sql
 from sqlalchemy.dialects import sqlite
 
+from federation.crypto.envelope import Body
 from federation.crypto.keys import digest
+from federation.errors import Reason, StorageFault
 from federation.log import database
 from federation.log.database import transaction
+from federation.vectors import Place, VectorFile
 
 metadata = sql.MetaData()
 _DIGEST = sql.LargeBinary(32)
@@ -34,6 +38,15 @@ contributions = sql.Table(
     sql.Column("charter_digest", _DIGEST, nullable=False, index=True),
     sql.Column("city", sql.String(6), nullable=False),
     sql.Column("envelope", sql.LargeBinary, nullable=False),
+    sql.Column("start", sql.Integer, nullable=False),
+    sql.Column("size", sql.Integer, nullable=False),
+)
+sums = sql.Table(
+    "sums",
+    metadata,
+    sql.Column("digest", _DIGEST, primary_key=True),
+    sql.Column("start", sql.Integer, nullable=False),
+    sql.Column("size", sql.Integer, nullable=False),
 )
 standings = sql.Table(
     "standings",
@@ -62,38 +75,77 @@ class Stands:
     fault: str = ""
 
 
+@dataclass(frozen=True)
+class Summed:
+    """What a round's record is about: every contribution, by city, and the bytes of their sum.
+
+    ``laid``: vectors that :meth:`RunStore.lay_down` is putting on disk already, by city.
+    """
+
+    contributions: Mapping[str, Body]
+    total: bytes
+    laid: Mapping[str, "Future[Place]"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What is written of a round: nothing for a document that records none."""
+
+    contributions: list[dict[str, object]] = field(default_factory=list)
+    sum: dict[str, object] = field(default_factory=dict)
+
+
+_KEEP_SUM = sqlite.insert(sums).on_conflict_do_nothing()
 _KEEP_CONTRIBUTIONS = sqlite.insert(contributions).on_conflict_do_nothing()
 _KEEP_DOCUMENT = sql.insert(journal)
 
 
 class RunStore:
-    """Runs in the database of ``engine``. Raises StorageFault(STORAGE) when it fails."""
+    """Runs in the existing database ``path``. Raises StorageFault(STORAGE) when it fails."""
 
-    def __init__(self, engine: sql.Engine) -> None:
-        self._engine = engine
+    def __init__(self, path: Path) -> None:
+        self._engine = database.engine(path)
+        self._vectors = VectorFile(path)
+        self._laying = ThreadPoolExecutor(1, thread_name_prefix="vectors")
 
-    def keep(
-        self, charter_digest: bytes, envelope: bytes, received: Mapping[str, bytes] | None = None
-    ) -> None:
+    def close(self) -> None:
+        """Close every connection."""
+        self._laying.shutdown()
+        self._engine.dispose()
+
+    def lay_down(self, vector: bytes) -> "Future[Place]":
+        """Begin to put a vector on disk, while others are awaited: :meth:`keep` names its place."""
+        return self._laying.submit(lambda: self._vectors.append([vector])[0])
+
+    def keep(self, charter_digest: bytes, envelope: bytes, round_: Summed | None = None) -> None:
         """Keep one of the coordinator's documents, durably, after all others of its run.
 
-        ``received``: the contributions it is about, envelope bytes by city, in the same
-        transaction.
+        ``round_``: what it records, with it or not at all.
         """
-        rows = [
+        entry = {"charter_digest": charter_digest, "envelope": envelope}
+        rows = _Rows() if round_ is None else self._rows_of(charter_digest, round_)
+        with transaction(self._engine, write=True) as connection:
+            if rows.contributions:
+                connection.execute(_KEEP_CONTRIBUTIONS, rows.contributions)
+                connection.execute(_KEEP_SUM, rows.sum)
+            connection.execute(_KEEP_DOCUMENT, entry)
+
+    def _rows_of(self, charter_digest: bytes, round_: Summed) -> "_Rows":
+        """Put a round's vectors on disk; return the rows that name them."""
+        bodies, laid = round_.contributions, round_.laid
+        under_way = [laid.get(city) or self.lay_down(body.vector) for city, body in bodies.items()]
+        last = self.lay_down(round_.total).result()
+        contributions = [
             {
-                "digest": digest(contribution),
+                "digest": digest(body.envelope),
                 "charter_digest": charter_digest,
                 "city": city,
-                "envelope": contribution,
+                "envelope": body.envelope,
+                **vars(place.result()),
             }
-            for city, contribution in (received or {}).items()
+            for (city, body), place in zip(bodies.items(), under_way, strict=True)
         ]
-        entry = {"charter_digest": charter_digest, "envelope": envelope}
-        with transaction(self._engine, write=True) as connection:
-            if rows:
-                connection.execute(_KEEP_CONTRIBUTIONS, rows)
-            connection.execute(_KEEP_DOCUMENT, entry)
+        return _Rows(contributions, {"digest": digest(round_.total), **vars(last)})
 
     def forget_last(self, charter_digest: bytes) -> None:
         """Forget the last document of a run; what it was about stays kept."""
@@ -141,11 +193,29 @@ class RunStore:
         order += [charter_digest for charter_digest in kept if charter_digest not in order]
         return {digest: kept.get(digest, Stands(Standing.ON)) for digest in order}
 
-    def contribution(self, wanted: bytes, /) -> bytes | None:
-        """A contribution's envelope by its SHA-256, None when it is not kept."""
-        query = sql.select(contributions.c.envelope).where(contributions.c.digest == wanted)
+    def contribution(self, wanted: bytes, /) -> Body | None:
+        """A contribution by its envelope's SHA-256, None when it is not kept."""
+        kept = contributions.c
+        query = sql.select(kept.envelope, kept.start, kept.size).where(kept.digest == wanted)
         with transaction(self._engine) as connection:
-            found: bytes | None = connection.execute(query).scalar_one_or_none()
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        return Body(row.envelope, self._vectors.read(Place(row.start, row.size)))
+
+    def sum_of(self, wanted: bytes, /) -> bytes | None:
+        """A recorded sum's bytes by their SHA-256, None when they are not kept.
+
+        StorageFault(STORAGE) when others lie in their place.
+        """
+        query = sql.select(sums.c.start, sums.c.size).where(sums.c.digest == wanted)
+        with transaction(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        found = self._vectors.read(Place(*row))
+        if digest(found) != wanted:
+            raise StorageFault(Reason.STORAGE, f"the kept sum {wanted.hex()[:16]}… is damaged")
         return found
 
 
@@ -155,4 +225,5 @@ def open_run_store(path: Path) -> RunStore:
     engine = database.engine(path)
     with transaction(engine, write=True) as connection:
         metadata.create_all(connection)
-    return RunStore(engine)
+    engine.dispose()
+    return RunStore(path)

@@ -6,6 +6,7 @@ transport, or the order of stages.
 
 import math
 
+from federation.crypto.envelope import Body
 from federation.crypto.keys import digest
 from federation.crypto.masking import MaskContext
 from federation.documents.charter import Charter
@@ -130,3 +131,18 @@ def check_binding(contribution: Contribution, context: MaskContext) -> None:
     for name, expected in vars(context).items():
         if getattr(contribution, name) != expected:
             raise Malformed(Reason.WRONG_BINDING, f"contribution: {name} is not the request's")
+
+
+def check_bare(body: Body) -> None:
+    """Raise Malformed(NOT_DECODABLE) when a vector comes with an envelope that names none."""
+    if body.vector:
+        raise Malformed(Reason.NOT_DECODABLE, "a vector is attached to what names none")
+
+
+def check_vector(contribution: Contribution, vector: bytes) -> None:
+    """Raise Malformed(WRONG_BINDING) unless ``vector`` is the one that the contribution names."""
+    size = contribution.length * contribution.modulus_bits // 8
+    if len(vector) != size or digest(vector) != contribution.masked_digest:
+        raise Malformed(
+            Reason.WRONG_BINDING, "contribution: the vector is not the one that it names"
+        )

@@ -6,7 +6,7 @@ how anything told here comes about, or over what it is told.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,9 @@ from federation.documents.runs import Closure
 from federation.errors import StorageFault
 from federation.exchange.meeting import Meeting
 from federation.home import Home
-from federation.log.store import LogStore, NewEntry, Sign
+from federation.log.database import Head
+from federation.log.entry import NewEntry
+from federation.log.store import Appended, LogStore, Sign
 from federation.rounds.events import RunEvent
 from federation.rounds.openness import OpenRuns
 from federation.rounds.stages import Stage
@@ -58,16 +60,16 @@ class Timings:
 
 
 class TimedLog(LogStore):
-    """The log, its appends timed."""
+    """The log, the publisher's appends timed."""
 
     def __init__(self, path: Path, timings: Timings) -> None:
         super().__init__(path)
         self._timings = timings
 
-    def append(self, batch: Sequence[NewEntry], now_ms: int, sign: Sign | None = None) -> list[int]:
-        """Append as :meth:`LogStore.append`."""
+    def append_one(self, new: NewEntry, on: Head, now_ms: int, sign: Sign) -> Appended:
+        """Append as :meth:`LogStore.append_one`."""
         with self._timings.append.time():
-            return super().append(batch, now_ms, sign)
+            return super().append_one(new, on, now_ms, sign)
 
 
 def observed(conduct: Conduct, timings: Timings, on_fault: Callable[[], object]) -> Conduct:

@@ -12,7 +12,6 @@ from pathlib import Path
 from federation import founding
 from federation.errors import Misconfigured, Reason
 from federation.home import Configuration, Home, Keys
-from federation.log import database
 from federation.log.store import LogStore
 from federation.publication import Publisher
 from federation.rounds.store import RunStore
@@ -57,11 +56,8 @@ class Patient:
     @contextmanager
     def runs(self) -> Iterator[RunStore]:
         """The runs, to be read."""
-        engine = database.engine(self.home.runs_file)
-        try:
-            yield RunStore(engine)
-        finally:
-            engine.dispose()
+        with closing(RunStore(self.home.runs_file)) as opened:
+            yield opened
 
     @contextmanager
     def publisher(self) -> Iterator[Publisher]:

@@ -6,6 +6,7 @@ fields are its message's fields. Must not know: signatures, trust or transport.
 
 import dataclasses
 import functools
+import itertools
 import operator
 import typing
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +15,7 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from federation.crypto.envelope import Envelope, Signature
+from federation.crypto.envelope import Body, Envelope, Signature
 from federation.documents.types import DOCUMENT_OF, TYPE_OF, Document, PayloadType
 from federation.errors import Malformed, Reason
 from federation.log.bundle import Bundle
@@ -54,6 +55,26 @@ def decode_envelope(raw: bytes) -> Envelope:
     message = _parse(envelope_pb2.Envelope, raw, Reason.NOT_DECODABLE)
     signatures = tuple(Signature(s.key_id, s.signature) for s in message.signatures)
     return Envelope(message.payload_type, message.payload, signatures)
+
+
+def encode_body(body: Body) -> bytes:
+    """Return what a carrier takes: the envelope's bytes, with a vector both as ``Attached``."""
+    if not body.vector:
+        return body.envelope
+    return envelope_pb2.Attached(envelope=body.envelope, vector=body.vector).SerializeToString(
+        deterministic=True
+    )
+
+
+def decode_body(raw: bytes) -> Body:
+    """Return the envelope's bytes and the vector; Malformed(NOT_DECODABLE) when they are none.
+
+    An envelope is not looked into: bytes that are no ``Attached`` are taken for one.
+    """
+    if not raw.startswith(_ATTACHED):
+        return Body(raw)
+    message = _parse(envelope_pb2.Attached, raw, Reason.NOT_DECODABLE)
+    return Body(message.envelope, message.vector)
 
 
 def bundle_to_message(bundle: Bundle) -> log_pb2.Bundle:
@@ -116,6 +137,8 @@ def decode_witness_reply(raw: bytes) -> WitnessReply:
     )
 
 
+# how the key of Attached's first field is written, and of none of Envelope's
+_ATTACHED = bytes([15 << 3 | 2])
 _M = typing.TypeVar("_M", bound=Message)
 
 
@@ -159,6 +182,9 @@ class _Layout:
 
     message: type[Message]
     fields: tuple[_Field, ...]
+    positional: (
+        bool  # whether the dataclass takes its fields in order, which is faster than by name
+    )
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
@@ -187,9 +213,11 @@ def _field(name: str, hint: Any) -> _Field:
 def _layout(cls: type[Any]) -> _Layout:
     hints = typing.get_type_hints(cls)
     module = next(m for m in (documents_pb2, rounds_pb2) if hasattr(m, cls.__name__))
-    names = [field.name for field in dataclasses.fields(cls)]
+    described = dataclasses.fields(cls)
     return _Layout(
-        getattr(module, cls.__name__), tuple(_field(name, hints[name]) for name in names)
+        getattr(module, cls.__name__),
+        tuple(_field(field.name, hints[field.name]) for field in described),
+        positional=not any(field.kw_only for field in described),
     )
 
 
@@ -226,6 +254,8 @@ def _all_from_messages(cls: type[Any], messages: Iterable[Message]) -> Iterable[
     names, read = _LAYOUTS[cls].names, _LAYOUTS[cls].read
     if read is None:
         return [_from_message(cls, message) for message in messages]
+    if _LAYOUTS[cls].positional:
+        return itertools.starmap(cls, map(read, messages))
     # as many values as names: asking for that again would take a tenth of the time
     return [cls(**dict(zip(names, read(message)))) for message in messages]  # noqa: B905
 

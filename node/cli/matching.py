@@ -5,17 +5,18 @@ Must not know: how a score comes about, or where postings are kept.
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from federation.codes import occupations
-from federation.model.sentences import sentence
 from federation.terminal import say, time_text
 from node.cli.common import SHOWN_DIGITS, AsJson, HomeOption, opened, say_json, today
-from node.matching.own_city import ModelInUse, Ranking, rank_for
-from node.matching.ranking import Match
 from node.matching.rounding import hundredths
+
+if TYPE_CHECKING:  # SciPy is loaded where jobs are ranked: every other command starts sooner
+    from node.matching.own_city import ModelInUse, Ranking
+    from node.matching.ranking import Match
 
 
 class Language(StrEnum):
@@ -38,6 +39,8 @@ def match(
     Each line adds to or takes from the score; the lines add up to it, and the fit is the chance it
     stands for. Worked out on this machine: nothing leaves it. Works while the node serves.
     """
+    from node.matching.own_city import rank_for  # noqa: PLC0415 as above
+
     with opened(home) as office, office.store.read() as connection:
         found = rank_for(connection, worker, today(), top)
     if as_json:
@@ -52,7 +55,7 @@ def match(
             say(line)
 
 
-def _model(model: ModelInUse) -> str:
+def _model(model: "ModelInUse") -> str:
     if model.release is None or model.digest is None:
         return "the public start, not learned from outcomes: no model has been released here yet"
     card = model.release.card
@@ -62,8 +65,10 @@ def _model(model: ModelInUse) -> str:
     )
 
 
-def _lines(place: int, one: Match, language: Language) -> Iterator[str]:
+def _lines(place: int, one: "Match", language: Language) -> Iterator[str]:
     posting = one.posting
+    from federation.model.sentences import sentence  # noqa: PLC0415 as above
+
     yield ""
     yield f"{place}. {posting.title}  [{posting.handle}]  fit {one.probability:.0%}"
     shown = hundredths([part.value for part in one.parts], one.score)
@@ -77,7 +82,9 @@ def _signed(value: int) -> str:
     return f"{value / 100:+6.2f}" if value else "  0.00"
 
 
-def _plain(found: Ranking, language: Language) -> dict[str, Any]:
+def _plain(found: "Ranking", language: Language) -> dict[str, Any]:
+    from federation.model.sentences import sentence  # noqa: PLC0415 as above
+
     model = found.model
     return {
         "worker": found.worker.worker_id,

@@ -17,7 +17,6 @@ from federation.errors import Reason, Refused
 from federation.indicators.declaration import Indicator, catalogue
 from federation.terminal import group, say, time_text
 from node.cli.common import HomeOption, chosen, opened
-from node.matching.own_city import model_in_use
 from node.status import document_of
 from node.store import documents
 
@@ -28,6 +27,9 @@ statistics = group("Statistics of the federation, with their error bars.")
 @model.command("show")
 def model_show(home: HomeOption) -> None:
     """Show the card signed with the model in use."""
+    # with SciPy behind it: loaded here, so that every other command starts sooner
+    from node.matching.own_city import model_in_use  # noqa: PLC0415
+
     with opened(home) as office, office.store.read() as connection:
         used = model_in_use(connection)
     if used.release is None or used.digest is None:

@@ -8,12 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import opendp.prelude as dp
 from numpy.typing import NDArray
 
 from federation.errors import Malformed, Reason
-
-dp.enable_features("contrib")
 
 Integers = NDArray[np.int64]
 # Widest noise drawn; 2^53 keeps the width exact as a float, far below where int64 overflows.
@@ -44,5 +41,9 @@ def discrete_gaussian(values: Integers, sd: float) -> Integers:
 
 @lru_cache(maxsize=32)
 def _sampler(sd: float) -> Any:
+    # a city that waits for its first charter is spared OpenDP's size in memory
+    import opendp.prelude as dp  # noqa: PLC0415
+
+    dp.enable_features("contrib")
     domain = dp.vector_domain(dp.atom_domain(T="i64"))
     return dp.m.make_gaussian(domain, dp.l2_distance(T=float), scale=sd)

@@ -10,6 +10,12 @@ from node.store.schema import cells
 
 _GET = select(cells.c.value).where(cells.c.name == bindparam("name"))
 _new = insert(cells)
+_REPLACE = (
+    cells.update()
+    .where(cells.c.name == bindparam("cell"), cells.c.value == bindparam("previous"))
+    .values(value=bindparam("value"))
+)
+_BEGIN = _new.on_conflict_do_nothing()
 _PUT = _new.on_conflict_do_update(index_elements=["name"], set_={"value": _new.excluded.value})
 
 
@@ -22,6 +28,16 @@ def get(connection: Connection, name: str) -> bytes | None:
 def put(connection: Connection, name: str, value: bytes) -> None:
     """Set a cell."""
     connection.execute(_PUT, {"name": name, "value": value})
+
+
+def replace(connection: Connection, name: str, previous: bytes | None, value: bytes) -> bool:
+    """Set a cell that still holds ``previous`` (None: nothing); whether it did."""
+    if previous is None:
+        done = connection.execute(_BEGIN, {"name": name, "value": value})
+    else:
+        named = {"cell": name, "previous": previous, "value": value}
+        done = connection.execute(_REPLACE, named)
+    return done.rowcount == 1
 
 
 def remove(connection: Connection, name: str) -> None:

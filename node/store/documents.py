@@ -5,7 +5,7 @@ Only what passed the acceptance table is handed in; this file checks uniqueness,
 
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Connection, Row, Select, bindparam, func, insert, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from federation.errors import Reason, StorageFault
@@ -15,13 +15,8 @@ from node.store.schema import documents, refusals
 CHECKPOINT = "log/checkpoint"
 COSIGNED = "log/cosigned"
 _REPLAYED = select(documents.c.digest).where(documents.c.replay_identity == bindparam("identity"))
-# nothing equals a leaf index of NULL, as SQL has it
-_TAKEN = select(documents.c.digest).where(
-    (documents.c.replay_identity == bindparam("identity"))
-    | (documents.c.leaf_index == bindparam("leaf_index", type_=BigInteger))
-)
 _BY_DIGEST = select(documents).where(documents.c.digest == bindparam("digest"))
-_KEEP = insert(documents)
+_KEEP = sqlite_insert(documents).on_conflict_do_nothing()
 
 
 @dataclass(frozen=True)
@@ -41,17 +36,15 @@ def keep(connection: Connection, document: StoredDocument) -> bool:
 
     Raises StorageFault(STORAGE) when another holds its replay identity or leaf index.
     """
-    if by_digest(connection, document.digest) is not None:
-        return False
-    place = {"identity": document.replay_identity, "leaf_index": document.leaf_index}
-    if connection.execute(_TAKEN, place).first() is not None:
+    if connection.execute(_KEEP, vars(document)).rowcount == 1:
+        return True
+    if by_digest(connection, document.digest) is None:
         raise StorageFault(
             Reason.STORAGE,
             f"a different {document.payload_type} document is held under this identity or "
             f"leaf index {document.leaf_index}",
         )
-    connection.execute(_KEEP, vars(document))
-    return True
+    return False
 
 
 def by_digest(connection: Connection, digest: bytes) -> StoredDocument | None:
@@ -99,9 +92,8 @@ def kept_checkpoint(connection: Connection) -> bytes | None:
 
 def keep_checkpoint(connection: Connection, previous: bytes | None, checkpoint: bytes) -> None:
     """Replace the kept checkpoint if it still is ``previous``; raises StorageFault(HEAD_MOVED)."""
-    if kept_checkpoint(connection) != previous:
+    if not cells.replace(connection, CHECKPOINT, previous, checkpoint):
         raise StorageFault(Reason.HEAD_MOVED, "the kept checkpoint changed meanwhile")
-    cells.put(connection, CHECKPOINT, checkpoint)
 
 
 def cosigned_head(connection: Connection) -> bytes | None:

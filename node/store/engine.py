@@ -16,23 +16,26 @@ from sqlalchemy.exc import DBAPIError
 from federation import wal
 from federation.errors import Reason, StorageFault
 from federation.permissions import require_private
+from federation.vectors import VectorFile
 
 # How long a writer waits for another before it gives up, milliseconds.
 BUSY_TIMEOUT_MS = 15_000
-# Execution option that names the statement a transaction opens with.
-BEGIN = "laborfed_begin"
 
 
 class Store:
-    """The node's database. ``read`` sees one snapshot; ``write`` is serialised and durable."""
+    """The node's database. ``read`` sees one snapshot; ``write`` is serialised and durable.
 
-    def __init__(self, engine: Engine) -> None:
+    ``vectors``: what is too large for its rows.
+    """
+
+    def __init__(self, engine: Engine, path: Path) -> None:
         self.engine = engine
+        self.vectors = VectorFile(path)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one snapshot. Raises StorageFault(STORAGE)."""
-        with self._transaction("BEGIN") as connection:
+        with begun(self.engine, "BEGIN") as connection:
             yield connection
 
     @contextmanager
@@ -41,7 +44,7 @@ class Store:
 
         Raises StorageFault(STORAGE) when the lock, the disk or a constraint fails.
         """
-        with self._transaction("BEGIN IMMEDIATE") as connection:
+        with begun(self.engine, "BEGIN IMMEDIATE") as connection:
             yield connection
 
     @contextmanager
@@ -52,21 +55,23 @@ class Store:
             yield connection
             everything.rollback()
 
-    @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Connection]:
-        try:
-            with (
-                self.engine.connect().execution_options(**{BEGIN: begin}) as connection,
-                connection.begin(),
-            ):
-                yield connection
-        except DBAPIError as error:
-            # The statement's parameters may be records: only the database's own words are kept.
-            raise StorageFault(Reason.STORAGE, f"database: {error.orig}") from None
-
     def close(self) -> None:
         """Release the file."""
         self.engine.dispose()
+
+
+@contextmanager
+def begun(engine: Engine, begin: str) -> Iterator[Connection]:
+    """One transaction that ``begin`` opens; raises StorageFault(STORAGE)."""
+    try:
+        with engine.connect() as connection, connection.begin():
+            # past SQLAlchemy, for which this would be one statement more to prepare
+            connection.connection.cursor().execute(begin)
+            yield connection
+    except (DBAPIError, sqlite3.Error) as error:
+        # The statement's parameters may be records: only the database's own words are kept.
+        said = getattr(error, "orig", None) or error
+        raise StorageFault(Reason.STORAGE, f"database: {said}") from None
 
 
 def open_store(path: Path) -> Store:
@@ -82,8 +87,7 @@ def open_store(path: Path) -> Store:
         hide_parameters=True,
     )
     event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
-    return Store(engine)
+    return Store(engine, path)
 
 
 def open_to_read(path: Path) -> Store:
@@ -111,7 +115,7 @@ def _claim(path: Path) -> None:
 
 
 def _configure(connection: sqlite3.Connection, _record: Any) -> None:
-    connection.isolation_level = None  # transactions begin in _begin, not in the driver
+    connection.isolation_level = None  # transactions begin in begun(), not in the driver
     for pragma in (
         f"busy_timeout={BUSY_TIMEOUT_MS}",
         "journal_mode=WAL",
@@ -126,7 +130,3 @@ def _configure(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _only_reading(connection: sqlite3.Connection, _record: Any) -> None:
     connection.execute("PRAGMA query_only=ON")
-
-
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN"))

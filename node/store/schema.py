@@ -172,6 +172,8 @@ answers = Table(
     _internal("request_digest", DIGEST),
     _internal("answer", LargeBinary),
     _internal("committed_ms", BigInteger),
+    _internal("vector_start", BigInteger, server_default="0"),
+    _internal("vector_size", BigInteger, server_default="0"),
 )
 
 decisions = Table(

@@ -17,9 +17,12 @@ from attacks.case import Act, Attack, By, Guard, Strike
 from attacks.envelopes import PARSED, VERIFIED, document_of
 from attacks.rosters import SMALL_ORDER
 from attacks.stages import DeskStage
+from federation.crypto.envelope import Body
+from federation.crypto.keys import digest
 from federation.documents.exchanged import Consent, ConsentRequest, Contribution, RoundRequest, Vote
 from federation.errors import Reason
 from federation.exchange.mailbox import Mailbox
+from federation.wire.codec import decode_body, encode_body
 
 FIRST, SECOND, THIRD = DIVISIONS[:3]
 EVALUATION = 3  # the round after the charter's two
@@ -29,7 +32,16 @@ MAILBOX = "federation/exchange/mailbox.py"
 BOUND = Guard(TERMS, "if getattr(contribution, name) != expected:", "if False:")
 SPEAKER = Guard(JUDGING, "if accepted.signers != {city}:", "if False:")
 VOTE_BOUND = Guard(JUDGING, "if getattr(vote, name) != value:", "if False:")
-
+ALTERED, ANOTHERS, SHORT = (
+    "a contribution whose vector is altered on the way",
+    "another city's vector under one's own contribution",
+    "a contribution of fewer values than it says",
+)
+LEAVES = "a contribution that leaves with another vector than it names"
+VECTOR = "if len(vector) != size or digest(vector) != contribution.masked_digest:"
+VECTOR_HOLDS = Guard(TERMS, VECTOR, "if len(vector) != size:", stops_too=(LEAVES,))
+VECTOR_SIZED = Guard(TERMS, VECTOR, "if digest(vector) != contribution.masked_digest:")
+VECTOR_CHECKED = Guard(TERMS, VECTOR, "if False:", stops_too=(ALTERED, ANOTHERS, SHORT, LEAVES))
 
 Misdeed = Callable[[DeskStage], Fault]
 
@@ -58,8 +70,64 @@ def in_anothers_name(stage: DeskStage) -> Fault:
     return lambda _city, request: stage.cities.honest(FIRST, request)
 
 
+def changed_body(stage: DeskStage, change: Callable[[Body], Body]) -> Fault:
+    """An honest answer of which envelope or vector is another when it arrives."""
+
+    def answer(city: str, request: Request) -> bytes:
+        return encode_body(change(decode_body(stage.cities.honest(city, request))))
+
+    return answer
+
+
 def altered(stage: DeskStage) -> Fault:
-    return lambda city, request: flipped(stage.cities.honest(city, request))
+    return changed_body(stage, lambda b: Body(flipped(b.envelope), b.vector))
+
+
+def altered_vector(stage: DeskStage) -> Fault:
+    return changed_body(stage, lambda b: Body(b.envelope, flipped(b.vector)))
+
+
+def longer_vector(stage: DeskStage) -> Fault:
+    return changed_body(stage, lambda b: Body(b.envelope, b.vector + bytes(4)))
+
+
+def no_vector(stage: DeskStage) -> Fault:
+    return changed_body(stage, lambda b: Body(b.envelope))
+
+
+def vector_of_another_city(stage: DeskStage) -> Fault:
+    """Whose own contribution stays as it was signed: their sum would be another."""
+
+    def answer(city: str, request: Request) -> bytes:
+        own, other = (decode_body(stage.cities.honest(c, request)) for c in (city, FIRST))
+        return encode_body(Body(own.envelope, other.vector))
+
+    return answer
+
+
+def fewer_values_than_it_says(stage: DeskStage) -> Fault:
+    """The city itself names the shorter vector: its digest is the right one."""
+
+    def answer(city: str, request: Request) -> bytes:
+        short = decode_body(stage.cities.honest(city, request)).vector[:-4]
+        return resigned(stage, city, request, short, masked_digest=digest(short))
+
+    return answer
+
+
+def with_a_vector(stage: DeskStage) -> Fault:
+    return changed_body(stage, lambda b: Body(b.envelope, bytes(24)))
+
+
+def resigned(
+    stage: DeskStage, city: str, request: Request, vector: bytes | None = None, **changes: Any
+) -> bytes:
+    """An honest contribution with fields changed and signed again, with its vector or another."""
+    whole = stage.cities.honest(city, request)
+    contribution = document_of(whole)
+    assert isinstance(contribution, Contribution)
+    envelope = stage.federation.by_city(replace(contribution, **changes), city)
+    return encode_body(Body(envelope, decode_body(whole).vector if vector is None else vector))
 
 
 def nonsense(_: DeskStage) -> Fault:
@@ -97,12 +165,7 @@ def of_the_round_before(stage: DeskStage) -> Fault:
 
 
 def of_another_attempts_roster(stage: DeskStage) -> Fault:
-    def answer(city: str, request: Request) -> bytes:
-        contribution = document_of(stage.cities.honest(city, request))
-        assert isinstance(contribution, Contribution)
-        return stage.federation.by_city(replace(contribution, roster_digest=bytes(32)), city)
-
-    return answer
+    return lambda city, request: resigned(stage, city, request, roster_digest=bytes(32))
 
 
 def refusing_in_anothers_name(stage: DeskStage) -> Fault:
@@ -147,7 +210,7 @@ def vote_with(stage: DeskStage, voter: str | None = None, **changes: Any) -> Fau
         assert isinstance(vote, Vote)
         by = voter or city
         cast = stage.federation.by_city(replace(vote, city=by, **changes), by)
-        return stage.federation.by_city(replace(contribution, vote=cast), city)
+        return resigned(stage, city, request, vote=cast)
 
     return answer
 
@@ -164,8 +227,7 @@ def forged_vote(stage: DeskStage) -> Fault:
     def answer(city: str, request: Request) -> bytes:
         contribution = document_of(stage.cities.honest(city, request))
         assert isinstance(contribution, Contribution)
-        forged = replace(contribution, vote=flipped(contribution.vote))
-        return stage.federation.by_city(forged, city)
+        return resigned(stage, city, request, vote=flipped(contribution.vote))
 
     return answer
 
@@ -269,6 +331,26 @@ ANSWERS: list[Attack] = [
         SPEAKER,
     ),
     by_city("a contribution altered on the way", 1, altered, Reason.BAD_SIGNATURE, VERIFIED),
+    by_city(ALTERED, 1, altered_vector, Reason.WRONG_BINDING, VECTOR_HOLDS),
+    by_city(ANOTHERS, 1, vector_of_another_city, Reason.WRONG_BINDING, VECTOR_HOLDS),
+    by_city(SHORT, 1, fewer_values_than_it_says, Reason.WRONG_BINDING, VECTOR_SIZED),
+    by_city(
+        "a contribution whose vector is longer than it says",
+        1,
+        longer_vector,
+        Reason.WRONG_BINDING,
+        VECTOR_CHECKED,
+    ),
+    by_city(
+        "a contribution without its vector", 1, no_vector, Reason.WRONG_BINDING, VECTOR_CHECKED
+    ),
+    by_city(
+        "a consent with a vector attached",
+        0,
+        with_a_vector,
+        Reason.NOT_DECODABLE,
+        Guard(JUDGING, "    check_bare(body)\n", ""),
+    ),
     by_city("an answer that is no envelope", 1, nonsense, Reason.NOT_DECODABLE, PARSED),
     by_city("a contribution to the next round", 1, of_the_next_round, Reason.WRONG_BINDING, BOUND),
     by_city(

@@ -48,21 +48,24 @@ def rostered(change: Change = unchanged) -> Act:
         coordinator = stage.coordinator(min_roster=4)
         coordinator.gather()
         coordinator.publish_roster(**change(coordinator))
-        return stage.asks(coordinator.sign(coordinator.round_request()))
+        return stage.asks(coordinator.round_body())
 
     return _named(act, "the first round under a roster", change)
 
 
 @functools.cache
 def continued(change: Change = unchanged) -> Act:
-    """Return the act of asking for the second round, the first being answered and recorded."""
+    """Return the act of asking for the second round, the first being answered and recorded.
+
+    Changes are the request's; ``last_sum`` is what is attached to it.
+    """
 
     def act(stage: CityStage) -> Strike:
         coordinator = stage.coordinator()
         coordinator.start()
         coordinator.complete_round()
         changes = change(coordinator)
-        return stage.asks(coordinator.sign(coordinator.round_request(**changes)))
+        return stage.asks(coordinator.round_body(**changes))
 
     return _named(act, "the second round", change)
 
@@ -78,7 +81,7 @@ def repeated(change: Change = unchanged) -> Act:
         changes = change(coordinator)
         coordinator.gather()
         coordinator.publish_roster(**changes)
-        return stage.asks(coordinator.sign(coordinator.round_request()))
+        return stage.asks(coordinator.round_body())
 
     return _named(act, "the second round in a new attempt", change)
 

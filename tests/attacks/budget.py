@@ -25,6 +25,7 @@ from node.privacy import ledger
 GATE = "node/gate.py"
 LEDGER = "node/privacy/ledger.py"
 NONCE, CANDIDATE, REQUEST = digest(b"attempt"), digest(b"candidate"), digest(b"request")
+VECTOR, PAIR = bytes(24), bytes(8)  # of a training round, of an evaluation
 OTHER_CANDIDATE = digest(b"another candidate")
 
 
@@ -68,7 +69,7 @@ class GateStage(CityStage):
             modulus_bits=32,
             length=6,
             city=self.home.division,
-            masked=bytes(24),
+            masked_digest=digest(VECTOR),
         )
         return replace(contribution, **changes)
 
@@ -95,7 +96,7 @@ EVALUATED: dict[str, Any] = {
     "kind": "evaluation",
     "round": 3,
     "length": 2,
-    "masked": bytes(8),
+    "masked_digest": digest(PAIR),
     "vote": b"vote",
 }
 
@@ -110,9 +111,9 @@ def paid(pay: Pay, leave: Leave) -> Act:
     return act
 
 
-def contribute(**changes: Any) -> Leave:
-    """Let a contribution out."""
-    return lambda s, charge: s.gate.contribute(s.contribution(**changes), charge, REQUEST)
+def contribute(vector: bytes = VECTOR, **changes: Any) -> Leave:
+    """Let a contribution and its vector out."""
+    return lambda s, charge: s.gate.contribute(s.contribution(**changes), vector, charge, REQUEST)
 
 
 def vote(**changes: Any) -> Leave:
@@ -143,7 +144,7 @@ def paid_vote(stage: GateStage) -> Strike:
 def guessed(stage: GateStage) -> Strike:
     """The right number for the right round, before anybody spent it."""
     charge = replace(stage.charge(), round=2, touch=stage.charge().touch + 1)
-    return lambda: stage.gate.contribute(stage.contribution(round=2), charge, REQUEST)
+    return lambda: stage.gate.contribute(stage.contribution(round=2), VECTOR, charge, REQUEST)
 
 
 def of_another_charter(stage: GateStage) -> Strike:
@@ -152,7 +153,7 @@ def of_another_charter(stage: GateStage) -> Strike:
     stage.home.catch_up()
     charge = stage.charge()
     changed = stage.contribution(charter_digest=other.digest)
-    return lambda: stage.gate.contribute(changed, charge, REQUEST)
+    return lambda: stage.gate.contribute(changed, VECTOR, charge, REQUEST)
 
 
 def second_answer(request: bytes) -> Act:
@@ -160,9 +161,10 @@ def second_answer(request: bytes) -> Act:
 
     def act(stage: GateStage) -> Strike:
         charge = stage.charge()
-        stage.gate.contribute(stage.contribution(), charge, REQUEST)
-        other = stage.contribution(masked=b"x" * 24)
-        return lambda: stage.gate.contribute(other, charge, request)
+        stage.gate.contribute(stage.contribution(), VECTOR, charge, REQUEST)
+        vector = b"x" * 24
+        other = stage.contribution(masked_digest=digest(vector))
+        return lambda: stage.gate.contribute(other, vector, charge, request)
 
     return act
 
@@ -221,7 +223,7 @@ SAME_ROUND = (
 )
 ONCE = Guard(
     GATE,
-    "if committed is not envelope:",
+    "if committed is not answer:",
     "if False:",
 )
 CHARGED = Guard(GATE, "if passage.charged != (charge is not None):", "if False:")
@@ -261,7 +263,7 @@ BUDGET: list[Attack] = [
     ),
     at_gate(
         EVAL_AS_ROUND,
-        paid(spent(key=CANDIDATE, number=3), contribute(**EVALUATED)),
+        paid(spent(key=CANDIDATE, number=3), contribute(PAIR, **EVALUATED)),
         Reason.BUDGET,
         Guard(
             GATE,
@@ -274,7 +276,7 @@ BUDGET: list[Attack] = [
         "the evaluation of another candidate than was paid for",
         paid(
             spent("evaluation", CANDIDATE, 3),
-            contribute(**{**EVALUATED, "parameters_digest": OTHER_CANDIDATE}),
+            contribute(PAIR, **{**EVALUATED, "parameters_digest": OTHER_CANDIDATE}),
         ),
         Reason.BUDGET,
         PAID_FOR,
@@ -305,6 +307,12 @@ BUDGET: list[Attack] = [
         Reason.BUDGET,
         VOTED,
         twin=paid_vote,
+    ),
+    at_gate(
+        "a contribution that leaves with another vector than it names",
+        paid(spent(), contribute(bytes(23) + b"x")),
+        Reason.WRONG_BINDING,
+        Guard(GATE, "        check_vector(contribution, vector)\n", ""),
     ),
     at_gate(
         "a second contribution under one charge",

@@ -25,7 +25,13 @@ from federation.crypto.envelope import sign, with_signature
 from federation.documents.types import Document, PayloadType
 from federation.errors import Reason
 from federation.log.bundle import Bundle
-from federation.wire.codec import decode_document, decode_envelope, encode_document, encode_envelope
+from federation.wire.codec import (
+    decode_body,
+    decode_document,
+    decode_envelope,
+    encode_document,
+    encode_envelope,
+)
 
 STEPS = "federation/acceptance/steps.py"
 DOOR = "federation/acceptance/door.py"
@@ -205,7 +211,7 @@ def envelope_reencoded(federation: Federation, reader: Reader) -> Bundle:
 
 
 def document_of(raw: bytes) -> Document:
-    found = decode_envelope(raw)
+    found = decode_envelope(decode_body(raw).envelope)
     return decode_document(found.payload_type, found.payload)
 
 

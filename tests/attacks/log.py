@@ -30,7 +30,8 @@ from federation.crypto.keys import digest
 from federation.errors import LaborfedError, Reason
 from federation.log.bundle import Bundle
 from federation.log.checkpoint import Checkpoint, sign_checkpoint, sign_note
-from federation.log.store import LogStore, NewEntry, create_log
+from federation.log.entry import NewEntry
+from federation.log.store import LogStore, create_log
 from node.distrust import EVIDENCE, VERDICT
 
 STEPS = "federation/acceptance/steps.py"

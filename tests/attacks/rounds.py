@@ -3,6 +3,7 @@
 Lives here: this group's lines and what they forge. Must not know: how a case is judged.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,17 +12,28 @@ import numpy as np
 from support.cities import START, Coordinator, charter_of, figures_of
 from support.federation import CityKeys, envelope
 
-from attacks.asking import Changes, closed, continued, dropped, on_round
+from attacks.asking import (
+    Change,
+    Changes,
+    closed,
+    continued,
+    dropped,
+    joined,
+    on_round,
+    unchanged,
+)
 from attacks.case import Act, Attack, By, Guard, Strike
 from attacks.charters import OPEN_RUN
-from attacks.envelopes import DATED_INSIDE, NO_STRANGER, VERIFIED
+from attacks.envelopes import DATED_INSIDE, KNOWN_FIELDS, NO_STRANGER, UNKNOWN_FIELD, VERIFIED
 from attacks.stages import DAY_S, NEXT, CityStage
+from federation.crypto.envelope import Body
 from federation.crypto.keys import digest
 from federation.documents.exchanged import RoundRequest
 from federation.documents.runs import RecordedContribution
 from federation.errors import Reason
-from federation.rounds.aggregate import to_bytes
+from federation.rounds.aggregate import sum_to_bytes, to_bytes
 from federation.rounds.terms import contribution_bound
+from federation.wire.codec import encode_body
 
 PARTICIPANT = "node/participant.py"
 ATTEMPTS = "node/attempts.py"
@@ -52,7 +64,7 @@ def unlogged_record(_: Coordinator) -> Changes:
 
 
 def first_round_again(_: Coordinator) -> Changes:
-    return {"round": 1, "previous_record_digest": b"", "previous_sum": b""}
+    return {"round": 1, "previous_record_digest": b"", "last_sum": b""}
 
 
 def round_left_out(_: Coordinator) -> Changes:
@@ -76,14 +88,22 @@ def start_once_more(_: Coordinator) -> Changes:
 
 
 def other_sum(coordinator: Coordinator) -> Changes:
-    sent = bytearray(coordinator.round_request().previous_sum)
+    sent = bytearray(coordinator.sums[-1])
     sent[0] ^= 1
-    return {"previous_sum": bytes(sent)}
+    return {"last_sum": bytes(sent)}
+
+
+def sum_with_more_behind_it(coordinator: Coordinator) -> Changes:
+    return {"last_sum": coordinator.sums[-1] + bytes(4)}
+
+
+def sum_cut_short(coordinator: Coordinator) -> Changes:
+    return {"last_sum": coordinator.sums[-1][:-4]}
 
 
 def lost_sum(coordinator: Coordinator) -> Changes:
     coordinator.blobs.clear()
-    return {"previous_sum": b""}
+    return {"last_sum": b""}
 
 
 def made_in_a_day(coordinator: Coordinator) -> Changes:
@@ -130,9 +150,9 @@ def record_of_other_ends(coordinator: Coordinator) -> Changes:
 
 def recorded_sum(coordinator: Coordinator, total: np.ndarray[Any, np.dtype[np.int64]]) -> Changes:
     """Log a record of a sum that no city contributed to, and keep the sum."""
-    raw = to_bytes(total)
+    raw = sum_to_bytes(total, coordinator.charter.document.privacy.modulus_bits)
     coordinator.blobs[digest(raw)] = raw
-    return {**rerecorded(coordinator, sum_digest=digest(raw)), "previous_sum": b""}
+    return {**rerecorded(coordinator, sum_digest=digest(raw)), "last_sum": b""}
 
 
 def huge_sum(coordinator: Coordinator) -> Changes:
@@ -161,7 +181,7 @@ def first_round(stage: CityStage) -> Strike:
     """The first round of a run."""
     coordinator = stage.coordinator()
     coordinator.start()
-    return stage.asks(coordinator.sign(coordinator.round_request()))
+    return stage.asks(coordinator.round_body())
 
 
 def parameters_that_were_exchanged(stage: CityStage) -> Strike:
@@ -172,11 +192,20 @@ def parameters_that_were_exchanged(stage: CityStage) -> Strike:
 
 
 def parameters_beyond_the_bound(stage: CityStage) -> Strike:
-    huge = to_bytes(np.full(6, 2**62, dtype=np.int64))
-    stage.blobs[digest(huge)] = huge
+    return _beginning_on(stage, np.full(6, 2**62, dtype=np.int64))
+
+
+def more_parameters_than_the_charter_has(stage: CityStage) -> Strike:
+    return _beginning_on(stage, np.zeros(7, dtype=np.int64))
+
+
+def _beginning_on(stage: CityStage, parameters: np.ndarray[Any, np.dtype[np.int64]]) -> Strike:
+    """The first round of a charter of six parameters that names these."""
+    raw = to_bytes(parameters)
+    stage.blobs[digest(raw)] = raw
     plain = charter_of(stage.federation)
     assert plain.training is not None
-    training = replace(plain.training, initial_parameters_digest=digest(huge))
+    training = replace(plain.training, initial_parameters_digest=digest(raw))
     coordinator = stage.coordinator(replace(plain, training=training))
     coordinator.start()
     request = RoundRequest(
@@ -186,9 +215,8 @@ def parameters_beyond_the_bound(stage: CityStage) -> Strike:
         roster_digest=coordinator.roster.digest,
         round=1,
         kind="training",
-        parameters_digest=digest(huge),
+        parameters_digest=digest(raw),
         previous_record_digest=b"",
-        previous_sum=b"",
         issued_ms=stage.federation.clock(),
     )
     return stage.asks(coordinator.sign(request))
@@ -199,14 +227,14 @@ def round_without_a_consent(stage: CityStage) -> Strike:
     coordinator = stage.coordinator()
     coordinator.start()
     stage.home.restart()
-    return stage.asks(coordinator.sign(coordinator.round_request()))
+    return stage.asks(coordinator.round_body())
 
 
 def counts(stage: CityStage) -> Strike:
     """The round of a statistics charter."""
     coordinator = stage.counting()
     coordinator.start()
-    return stage.asks(coordinator.sign(coordinator.round_request()))
+    return stage.asks(coordinator.round_body())
 
 
 def counts_about_parameters(stage: CityStage) -> Strike:
@@ -219,8 +247,8 @@ def counts_about_parameters(stage: CityStage) -> Strike:
 # ── the second round, forged or asked twice ─────────────────────────────────────────────────────
 
 
-def second_round(stage: CityStage) -> Coordinator:
-    coordinator = stage.coordinator()
+def second_round(stage: CityStage, **charter: Any) -> Coordinator:
+    coordinator = stage.coordinator(**charter)
     coordinator.start()
     coordinator.complete_round()
     return coordinator
@@ -228,16 +256,53 @@ def second_round(stage: CityStage) -> Coordinator:
 
 def asked_differently_again(stage: CityStage) -> Strike:
     coordinator = second_round(stage)
-    stage.home.answer(coordinator.sign(coordinator.round_request()))
+    stage.home.answer(coordinator.round_body())
     stage.federation.clock.pass_(1)
-    return stage.asks(coordinator.sign(coordinator.round_request()))
+    return stage.asks(coordinator.round_body())
 
 
 def of_the_attempt_before(stage: CityStage) -> Strike:
     coordinator = second_round(stage)
-    before = coordinator.round_request()
+    before = coordinator.round_body()
     coordinator.start()
-    return stage.asks(coordinator.sign(before))
+    return stage.asks(before)
+
+
+@functools.cache
+def of_64_bits(change: Change = unchanged) -> Act:
+    """Return the act of asking for the second round of a charter whose integers have 64 bits."""
+
+    def act(stage: CityStage) -> Strike:
+        privacy = replace(charter_of(stage.federation).privacy, modulus_bits=64)
+        coordinator = second_round(stage, privacy=privacy)
+        return stage.asks(coordinator.round_body(**change(coordinator)))
+
+    act.__name__ = "the second round in 64 bits" if change is unchanged else change.__name__
+    return act
+
+
+def on_wide_round(name: str, change: Change, reason: Reason, guard: Guard) -> Attack:
+    """Return an attack by a sum that no 32 bits hold."""
+    act, twin = of_64_bits(change), of_64_bits()
+    return Attack(name, By.COORDINATOR, act, reason, guard, CityStage, twin)
+
+
+def attached_to_the_first(stage: CityStage) -> Strike:
+    coordinator = stage.coordinator()
+    coordinator.start()
+    return stage.asks(coordinator.round_body(bytes(24)))
+
+
+def attached_to_joining(stage: CityStage) -> Strike:
+    coordinator = stage.coordinator()
+    request = coordinator.sign(coordinator.consent_request())
+    return stage.asks(encode_body(Body(request, bytes(24))))
+
+
+def attached_with_more(coordinator: Coordinator, request: RoundRequest) -> bytes:
+    """A field beside envelope and vector that this version does not know."""
+    sent = encode_body(Body(coordinator.sign(request), coordinator.sums[-1]))
+    return sent + UNKNOWN_FIELD
 
 
 def forged(forge: Callable[[Coordinator, RoundRequest], bytes]) -> Act:
@@ -276,6 +341,18 @@ STEP_HOLDS = "if made != record.next_parameters_digest:"
 MADE_UP, ROUND_ONES = (
     "a round on made-up parameters",
     "the second round on the first one's parameters",
+)
+SUM_HOLDS = Guard(
+    REPLAY,
+    "if digest(total) != record.sum_digest:",
+    "if False:",
+    backed_by=(Guard(REPLAY, STEP_HOLDS, "if False:"), LEADS_HERE),
+    stops_too=(MADE_UP, ROUND_ONES, "a recorded step that the recorded sum does not make"),
+)
+NAMES_NONE = Guard(
+    PARTICIPANT,
+    "if not (isinstance(request, RoundRequest) and request.previous_record_digest):",
+    "if False:",
 )
 PARAMETER_BOUND = Guard(
     AGGREGATE,
@@ -377,13 +454,41 @@ ROUNDS: list[Attack] = [
         "a sum that is not the recorded one",
         other_sum,
         Reason.WRONG_SUM,
-        Guard(
-            REPLAY,
-            "if digest(total) != record.sum_digest:",
-            "if False:",
-            backed_by=(Guard(REPLAY, STEP_HOLDS, "if False:"), LEADS_HERE),
-            stops_too=(MADE_UP, ROUND_ONES, "a recorded step that the recorded sum does not make"),
-        ),
+        SUM_HOLDS,
+    ),
+    on_round(
+        "the recorded sum with an integer more behind it",
+        sum_with_more_behind_it,
+        Reason.WRONG_SUM,
+        SUM_HOLDS,
+    ),
+    on_round("the recorded sum with an integer less", sum_cut_short, Reason.WRONG_SUM, SUM_HOLDS),
+    Attack(
+        "a sum attached to the first round",
+        By.COORDINATOR,
+        attached_to_the_first,
+        Reason.NOT_DECODABLE,
+        NAMES_NONE,
+        CityStage,
+        first_round,
+    ),
+    Attack(
+        "a vector attached to a request to join",
+        By.COORDINATOR,
+        attached_to_joining,
+        Reason.NOT_DECODABLE,
+        NAMES_NONE,
+        CityStage,
+        joined(),
+    ),
+    Attack(
+        "a field that this version does not read, beside a request and its sum",
+        By.COORDINATOR,
+        forged(attached_with_more),
+        Reason.NOT_DECODABLE,
+        KNOWN_FIELDS,
+        CityStage,
+        continued(),
     ),
     on_round(
         "a recorded step that the recorded sum does not make",
@@ -435,13 +540,13 @@ ROUNDS: list[Attack] = [
             "record.round",
         ),
     ),
-    on_round(
+    on_wide_round(
         "a recorded sum that carries parameters beyond the charter's bound",
         huge_sum,
         Reason.OUT_OF_BOUND,
         PARAMETER_BOUND,
     ),
-    on_round(
+    on_wide_round(
         "a recorded sum that would make integers wrap",
         wrapping_sum,
         Reason.OUT_OF_BOUND,
@@ -460,7 +565,16 @@ ROUNDS: list[Attack] = [
         "a recorded sum of another length",
         longer_sum,
         Reason.OUT_OF_BOUND,
+        Guard(AGGREGATE, "if len(raw) != length * modulus_bits // 8:", "if False:"),
+    ),
+    Attack(
+        "more initial parameters than the charter has",
+        By.COORDINATOR,
+        more_parameters_than_the_charter_has,
+        Reason.OUT_OF_BOUND,
         Guard(AGGREGATE, "if len(raw) != 8 * length:", "if False:"),
+        CityStage,
+        first_round,
     ),
     Attack(
         "crafted initial parameters beyond the charter's bound",

@@ -31,12 +31,11 @@ from federation.documents.charter import Charter
 from federation.documents.membership import Administrator, Membership
 from federation.documents.runs import Closure, RoundRecord
 from federation.documents.types import Document
-from federation.exchange.blobs import BlobStore
-from federation.exchange.database import open_database
 from federation.home import Configuration, Home, Keys
 from federation.indicators.declaration import catalogue
 from federation.log.store import LogStore
-from federation.rounds.aggregate import to_bytes
+from federation.rounds.aggregate import sum_to_bytes, to_bytes
+from federation.rounds.store import open_run_store
 from federation.wire.codec import decode_document, decode_envelope, encode_document, encode_envelope
 from node.app import Node, Parts, open_node
 from node.identity import Association, create_home, open_home, replace_file
@@ -49,6 +48,7 @@ TRAINING_ROUNDS, STATISTICS_ROUNDS = 3, 1
 CARRIED = ("statistics", "training")
 SHORT_S = 5
 INDICATOR = catalogue()["supply-demand/occupation"]
+MODULUS_BITS = 32  # of every charter here
 T = TypeVar("T", bound=Document)
 Integers = NDArray[np.int64]
 Sums = dict[tuple[str, int], tuple[bytes, bytes]]
@@ -69,7 +69,8 @@ def fixed_noise(values: Integers, sd: float) -> Integers:
 def exact_counts(cities: Sequence[str]) -> bytes:
     """Return the statistics run's sum as it would be without noise."""
     numbers = sum(DIVISIONS.index(division) + 1 for division in cities)
-    return to_bytes(np.arange(INDICATOR.length, dtype=np.int64) * numbers)
+    counts = np.arange(INDICATOR.length, dtype=np.int64) * numbers
+    return sum_to_bytes(counts, MODULUS_BITS)
 
 
 class Learning(GivenWork):
@@ -115,16 +116,13 @@ class Ground:
 
     def sums(self) -> Sums:
         """Return every recorded sum: (digest in the record, the bytes kept), by kind and round."""
-        engine = open_database(self.coordinator.exchange_file)
-        blobs, kinds = BlobStore(engine), {v: k for k, v in self.charters.items()}
-        found = {
-            (kinds[record.charter_digest], record.round): (
-                record.sum_digest,
-                blobs.get(record.sum_digest),
-            )
-            for record in self.logged(RoundRecord)
-        }
-        engine.dispose()
+        runs = open_run_store(self.coordinator.runs_file)
+        kinds = {charter_digest: kind for kind, charter_digest in self.charters.items()}
+        found: Sums = {}
+        for record in self.logged(RoundRecord):
+            kept = runs.sum_of(record.sum_digest)
+            assert kept is not None
+            found[kinds[record.charter_digest], record.round] = record.sum_digest, kept
         return found
 
     def outcome(self, kind: str) -> str:

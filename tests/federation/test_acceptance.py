@@ -109,6 +109,16 @@ def test_nobody_else_can_make_an_accepted_value(federation: Federation) -> None:
         replace(accepted, document=federation.charter(rounds=900), door=object())
 
 
+def test_the_logs_writer_is_believed_of_what_was_judged_alone(federation: Federation) -> None:
+    door = federation.publisher.acceptance
+    judged = door.unlogged(federation.by_administrators(federation.charter()), federation.clock())
+    logged = federation.publish_charter(purpose="Another")
+    bundle = federation.publisher.bundle_for(logged.leaf_index or 0, 1)
+    for one, other in ((judged, bundle), (logged, bundle)):
+        with pytest.raises(TypeError):
+            door.appended(one, other, federation.clock())
+
+
 def test_only_the_door_holds_the_doors_key() -> None:
     root = Path(__file__).parents[2]
     files = [p for name in ("federation", "node", "deploy") for p in (root / name).rglob("*.py")]

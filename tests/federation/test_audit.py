@@ -8,26 +8,31 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.cities import opened
 from support.federation import DIVISIONS, ORIGIN, Federation, envelope, signing_key
 from support.runs import CANDIDATE, Run
 
 from federation.acceptance import Accepted
 from federation.audit import audit
-from federation.crypto.envelope import replay_identity
+from federation.crypto.envelope import Body, replay_identity
 from federation.crypto.keys import digest
 from federation.documents.charter import Charter, StatisticsTerms
+from federation.documents.exchanged import Contribution
 from federation.documents.releases import ModelCard
 from federation.documents.runs import DropRecord, Roster, RoundRecord
 from federation.errors import Reason, StorageFault
 from federation.indicators.declaration import catalogue
 from federation.indicators.table import Z_95, cells
 from federation.log.checkpoint import Checkpoint, sign_checkpoint
-from federation.log.store import LogStore, NewEntry
+from federation.log.entry import NewEntry
+from federation.log.store import LogStore
+from federation.rounds.aggregate import to_bytes
 from federation.trust import Pin
 from federation.wire.codec import decode_document, decode_envelope
 
 CITIES = DIVISIONS[:4]
 OTHER = digest(b"other")
+ZEROS = bytes(24)  # a vector of six integers
 # the entries of a world's run, one after the other
 ROSTER, ROUND_1, ROUND_2, EVALUATION, RELEASE, CLOSURE = range(2, 8)
 
@@ -146,6 +151,17 @@ def test_without_what_was_kept_no_sum_is_recomputed(world: World) -> None:
 # --- what the coordinator keeps ---------------------------------------------------------------
 
 
+def flipped(raw: bytes) -> bytes:
+    """The bytes with the last bit turned."""
+    return raw[:-1] + bytes([raw[-1] ^ 1])
+
+
+def contribution_in(body: Body) -> Contribution:
+    document = opened(body.envelope)
+    assert isinstance(document, Contribution)
+    return document
+
+
 def kept_under(run: Run, number: int = 1) -> bytes:
     """The digest under which a round's contribution of the first city is kept."""
     return run.records[number - 1].document.contributions[0].digest
@@ -156,19 +172,37 @@ def lose(run: Run) -> None:
 
 
 def flip_a_bit(run: Run) -> None:
-    raw = run.kept.contributions[kept_under(run)]
-    run.kept.contributions[kept_under(run)] = raw[:-1] + bytes([raw[-1] ^ 1])
+    envelope, vector = run.kept.contributions[kept_under(run)]
+    run.kept.contributions[kept_under(run)] = Body(flipped(envelope), vector)
 
 
 def have_another_signed(run: Run) -> None:
-    raw = decode_envelope(run.kept.contributions[kept_under(run)])
-    document: Any = decode_document(raw.payload_type, raw.payload)
-    other = replace(document, masked=bytes(len(document.masked)))
-    run.kept.contributions[kept_under(run)] = run.federation.by_city(other, CITIES[0])
+    kept = run.kept.contributions[kept_under(run)]
+    other, vector = replace(contribution_in(kept), masked_digest=digest(ZEROS)), ZEROS
+    resigned = run.federation.by_city(other, CITIES[0])
+    run.kept.contributions[kept_under(run)] = Body(resigned, vector)
 
 
 def swap_rounds(run: Run) -> None:
     run.kept.contributions[kept_under(run)] = run.kept.contributions[kept_under(run, 2)]
+
+
+def exchange_vector(change: Callable[[bytes], bytes]) -> Callable[[Run], None]:
+    """Change the kept vector of a contribution whose envelope stays as it was recorded."""
+
+    def tamper(run: Run) -> None:
+        envelope, vector = run.kept.contributions[kept_under(run)]
+        run.kept.contributions[kept_under(run)] = Body(envelope, change(vector))
+
+    return tamper
+
+
+def swap_vectors(run: Run) -> None:
+    """Two cities' vectors change places: the sum stays what it is."""
+    kept, listed = run.kept.contributions, run.records[0].document.contributions
+    one, two = (kept[recorded.digest] for recorded in listed[:2])
+    kept[listed[0].digest] = Body(one.envelope, two.vector)
+    kept[listed[1].digest] = Body(two.envelope, one.vector)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +212,11 @@ def swap_rounds(run: Run) -> None:
         (flip_a_bit, Reason.BAD_SIGNATURE),
         (have_another_signed, Reason.ROSTER_FOREIGN),
         (swap_rounds, Reason.ROSTER_FOREIGN),
+        (swap_vectors, Reason.WRONG_BINDING),
+        pytest.param(exchange_vector(flipped), Reason.WRONG_BINDING, id="another vector"),
+        pytest.param(exchange_vector(lambda v: v[:-4]), Reason.WRONG_BINDING, id="a shorter one"),
+        pytest.param(exchange_vector(lambda v: v + b"\0"), Reason.WRONG_BINDING, id="a longer one"),
+        pytest.param(exchange_vector(lambda _: b""), Reason.WRONG_BINDING, id="no vector"),
     ],
 )
 def test_a_tampered_contribution(
@@ -216,13 +255,31 @@ def half_as_many_twice_as_wide(run: Run, record: Any) -> Any:
     """The same bytes, signed by every city as three values of 64 bits instead of six of 32."""
     listed = []
     for recorded in record.contributions:
-        opened = decode_envelope(run.kept.contributions[recorded.digest])
-        document: Any = decode_document(opened.payload_type, opened.payload)
-        other = replace(document, modulus_bits=64, length=3)
+        kept = run.kept.contributions[recorded.digest]
+        other = replace(contribution_in(kept), modulus_bits=64, length=3)
         raw = run.federation.by_city(other, recorded.city)
-        run.kept.contributions[digest(raw)] = raw
+        run.kept.contributions[digest(raw)] = Body(raw, kept.vector)
         listed.append(replace(recorded, digest=digest(raw)))
     return replace(record, contributions=tuple(listed))
+
+
+def fewer_values_than_they_say(run: Run, record: Any) -> Any:
+    """Every city signed six values and the digest of five; the five are kept."""
+    listed = []
+    for recorded in record.contributions:
+        kept = run.kept.contributions[recorded.digest]
+        short = kept.vector[:-4]
+        other = replace(contribution_in(kept), masked_digest=digest(short))
+        raw = run.federation.by_city(other, recorded.city)
+        run.kept.contributions[digest(raw)] = Body(raw, short)
+        listed.append(replace(recorded, digest=digest(raw)))
+    return replace(record, contributions=tuple(listed))
+
+
+def sum_as_wide_as_a_parameter(run: Run, record: Any) -> Any:
+    """The digest of the true sum, written in eight bytes a value and not in four."""
+    total = sum(np.arange(6) + number for number, _ in enumerate(CITIES))
+    return replace(record, sum_digest=digest(to_bytes(total)))
 
 
 # without its roster nothing of a run is believed, and the closure tells of rounds nobody saw
@@ -258,6 +315,16 @@ SIGNED: dict[str, tuple[str, Alter, Found]] = {
         "second round",
         half_as_many_twice_as_wide,
         [(ROUND_2, Reason.WRONG_BINDING)],
+    ),
+    "contributions of fewer values than they say": (
+        "second round",
+        fewer_values_than_they_say,
+        [(ROUND_2, Reason.WRONG_BINDING)],
+    ),
+    "a sum in integers wider than the modulus": (
+        "second round",
+        sum_as_wide_as_a_parameter,
+        [(ROUND_2, Reason.WRONG_SUM)],
     ),
     "a record out of order": (
         "second round",

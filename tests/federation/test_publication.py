@@ -197,6 +197,18 @@ def test_a_second_writer_is_noticed(federation: Federation) -> None:
     assert refused(federation, raw) is Reason.HEAD_MOVED
 
 
+def test_nothing_is_logged_on_a_history_that_was_replaced(federation: Federation) -> None:
+    federation.publish_charter()
+    leaves = [merkle.leaf_hash(digest) for digest in (federation.log.entry(0).digest, bytes(32))]
+    root = merkle.node_hash(*leaves).hex()
+    sql(federation, 'UPDATE entries SET digest = zeroblob(32) WHERE "index" = 1')
+    sql(federation, f"UPDATE nodes SET hash = x'{root}'")  # noqa: S608 a hash of ours
+    sql(federation, f"UPDATE head SET root = x'{root}'")  # noqa: S608 a hash of ours
+    raw = federation.by_administrators(federation.next_membership())
+    assert refused(federation, raw) is Reason.HEAD_MOVED
+    assert [head.size for head in federation.log.signed_heads()] == [1, 2]
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -11,6 +11,7 @@ from support.federation import DIVISIONS, Federation, envelope, signing_key
 from support.runs import CANDIDATE, Run, agreement_key
 
 from federation.acceptance import Accepted
+from federation.crypto.envelope import Body
 from federation.crypto.keys import digest
 from federation.documents.charter import Charter
 from federation.documents.exchanged import Vote
@@ -198,7 +199,7 @@ class Recorded:
 
     run: Run
     roster: Accepted[Roster]
-    contributions: dict[str, bytes]
+    contributions: dict[str, Body]
     record: RoundRecord
 
     @classmethod
@@ -273,7 +274,7 @@ Swap = Callable[[Recorded], bytes]
 
 
 def contribution_with(recorded: Recorded, **changes: Any) -> bytes:
-    first = decode_envelope(recorded.contributions[CITIES[0]])
+    first = decode_envelope(recorded.contributions[CITIES[0]].envelope)
     document = decode_document(first.payload_type, first.payload)
     changed = replace(document, **changes)
     return recorded.run.federation.by_city(changed, CITIES[0])
@@ -310,7 +311,7 @@ CONTRIBUTIONS: dict[str, tuple[Swap, Reason]] = {
         Reason.UNKNOWN_SIGNER,
     ),
     "a forged signature": (
-        lambda r: altered(r.contributions[CITIES[0]]),
+        lambda r: altered(r.contributions[CITIES[0]].envelope),
         Reason.BAD_SIGNATURE,
     ),
     "a consent": (lambda r: r.run.consent(CITIES[0]), Reason.UNEXPECTED_TYPE),
@@ -333,7 +334,7 @@ def test_a_recorded_contribution_is_refused(federation: Federation, name: str) -
 
 def test_a_contribution_that_is_not_the_recorded_one_is_refused(federation: Federation) -> None:
     recorded = Recorded.of(federation)
-    other = contribution_with(recorded, masked=bytes(24))
+    other = contribution_with(recorded, masked_digest=OTHER)
     with pytest.raises(CallerError) as raised:
         verify_contribution(other, recorded.log(), recorded.roster, federation.trust)
     assert raised.value.reason is Reason.ROSTER_FOREIGN
@@ -342,8 +343,8 @@ def test_a_contribution_that_is_not_the_recorded_one_is_refused(federation: Fede
 def test_recorded_contributions_are_believed(federation: Federation) -> None:
     recorded = Recorded.of(federation)
     record = recorded.log()
-    for city, raw in recorded.contributions.items():
-        found = verify_contribution(raw, record, recorded.roster, federation.trust)
+    for city, body in recorded.contributions.items():
+        found = verify_contribution(body.envelope, record, recorded.roster, federation.trust)
         assert found.city == city
 
 

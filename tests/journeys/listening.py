@@ -22,7 +22,8 @@ from federation.crypto.masking import MaskContext, apply_masks, decode
 from federation.documents.exchanged import Consent, Contribution
 from federation.documents.runs import Roster
 from federation.documents.types import Document, PayloadType
-from federation.wire.codec import decode_document, decode_envelope
+from federation.rounds.terms import check_vector
+from federation.wire.codec import decode_body, decode_document, decode_envelope
 from federation.wire.v1 import exchange_pb2
 from journeys.canaries import CITIES
 from node.app import attend, open_node
@@ -38,12 +39,16 @@ class Heard:
     messages: list[bytes] = field(default_factory=list)
     keys: dict[bytes, AgreementKey] = field(default_factory=dict)
 
-    def contributions(self) -> list[Contribution]:
-        """Return the contributions among the messages."""
+    def contributions(self) -> list[tuple[Contribution, bytes]]:
+        """Return the contributions among the messages, each with its vector."""
         marked = [m for m in self.messages if PayloadType.CONTRIBUTION.encode() in m]
-        bodies = [exchange_pb2.Answer.FromString(message).body for message in marked]
-        found = [document for body in bodies if isinstance(document := opened(body), Contribution)]
-        assert len(found) == len(marked)
+        bodies = [decode_body(exchange_pb2.Answer.FromString(m).body) for m in marked]
+        found = []
+        for envelope, vector in bodies:
+            contribution = opened(envelope)
+            assert isinstance(contribution, Contribution)
+            check_vector(contribution, vector)
+            found.append((contribution, vector))
         return found
 
 
@@ -92,6 +97,7 @@ def opened(raw: bytes) -> Document:
 
 def unmasked(
     contribution: Contribution,
+    vector: bytes,
     rosters: Mapping[bytes, Document],
     keys: Mapping[bytes, AgreementKey],
 ) -> NDArray[np.int64]:
@@ -103,7 +109,7 @@ def unmasked(
     context = MaskContext(**{f.name: getattr(contribution, f.name) for f in fields(MaskContext)})
     nothing = np.zeros(context.length, np.int64)
     masks = apply_masks(nothing, contribution.city, own, public, context)
-    hidden = decode(contribution.masked, context) - masks
+    hidden = decode(vector, context) - masks
     return hidden.view(f"i{hidden.itemsize}").astype(np.int64)
 
 

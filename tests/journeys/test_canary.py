@@ -11,6 +11,7 @@ from deploy.study.demo import founding
 from federation.crypto.keys import digest
 from federation.documents.runs import RoundRecord
 from federation.documents.types import PayloadType
+from federation.rounds.aggregate import sum_to_bytes
 from journeys import staging
 from journeys.canaries import CITIES, LEAST_CHARACTERS, canaries
 from journeys.listening import Heard, listening, unmasked, written
@@ -77,17 +78,19 @@ def integers_of(ground, heard: Heard) -> list[np.ndarray]:
     """Every contribution's integers; they are right, for they add up to each recorded sum."""
     documents = staging.logged_by_digest(ground)
     sums: dict[tuple[bytes, int], np.ndarray] = {}
+    bits: dict[tuple[bytes, int], int] = {}
     found = []
-    for contribution in heard.contributions():
-        values = unmasked(contribution, documents, heard.keys)
+    for contribution, vector in heard.contributions():
+        values = unmasked(contribution, vector, documents, heard.keys)
         round_of = contribution.attempt_nonce, contribution.round
         sums[round_of] = sums.get(round_of, 0) + values
+        bits[round_of] = contribution.modulus_bits
         found.append(values)
     records = [d for d in documents.values() if isinstance(d, RoundRecord)]
     assert records
     for record in records:
-        total = sums[record.attempt_nonce, record.round]
-        assert digest(total.astype("<i8").tobytes()) == record.sum_digest
+        round_of = record.attempt_nonce, record.round
+        assert digest(sum_to_bytes(sums[round_of], bits[round_of])) == record.sum_digest
     return found
 
 

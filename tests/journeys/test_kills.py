@@ -22,7 +22,8 @@ from federation.crypto.keys import digest
 from federation.documents.exchanged import Contribution
 from federation.documents.runs import Closure, RoundRecord
 from federation.documents.types import Document
-from federation.rounds.terms import budget_kind
+from federation.rounds.terms import budget_kind, check_vector
+from federation.vectors import Place, VectorFile
 from federation.wire.codec import decode_document, decode_envelope
 from journeys import staging
 from journeys.canaries import CITIES
@@ -45,14 +46,27 @@ def rows(path: Path, query: str) -> list[Row]:
         return list(connection.execute(query))
 
 
+def with_vectors(path: Path, query: str) -> list[Row]:
+    """Rows whose last two columns say where a vector lies, with its bytes in their stead."""
+    file = VectorFile(path)
+    return [
+        (*row[:-2], file.read(Place(*row[-2:])) if row[-1] else b"") for row in rows(path, query)
+    ]
+
+
 # The first column says which row it is.
 NODE_QUERIES = {
     "documents": "SELECT leaf_index, digest, envelope FROM documents",
-    "answers": "SELECT hex(attempt) || round || kind, request_digest, answer FROM answers",
     "touches": "SELECT touch_id, charter_digest, kind, attempt, round FROM budget_touches",
     "egress": "SELECT egress_id, payload_type, envelope_digest FROM egress",
     "reserved": "SELECT hex(charter_digest) || kind, count FROM budget_events",
 }
+ANSWERS = (
+    "SELECT hex(attempt) || round || kind, request_digest, answer, vector_start, vector_size"
+    " FROM answers"
+)
+KEPT = "SELECT digest, city, envelope, start, size FROM contributions"
+SUMS = "SELECT digest, start, size FROM sums"
 
 
 @dataclass
@@ -70,11 +84,13 @@ class Memory:
         """Read every store; nothing that was there may be gone or other."""
         home = self.ground.places.federation
         self._hold("log", rows(home / "log.sqlite", 'SELECT "index", digest FROM entries'))
-        self._hold("kept", rows(home / "runs.sqlite", "SELECT digest, envelope FROM contributions"))
+        self._hold("kept", with_vectors(home / "runs.sqlite", KEPT))
+        self._hold("sums", with_vectors(home / "runs.sqlite", SUMS))
         self._hold("journal", rows(home / "runs.sqlite", "SELECT number, envelope FROM journal"))
         for code in CODES:
             for table, query in NODE_QUERIES.items():
                 self._hold(f"{table} of {code}", rows(self.node(code), query))
+            self._hold(f"answers of {code}", with_vectors(self.node(code), ANSWERS))
 
     def _hold(self, name: str, found: list[Row]) -> None:
         now = {row[0]: row for row in found}
@@ -129,11 +145,13 @@ def check(ground: Ground, memory: Memory, runs: int) -> None:
     assert len(closures) == runs
     assert {closure.outcome for closure in closures} <= {"released", "voted_down"}, closures
     log = rows(ground.places.federation / "log.sqlite", 'SELECT "index", digest FROM entries')
-    kept = rows(
-        ground.places.federation / "runs.sqlite", "SELECT digest, city, envelope FROM contributions"
-    )
-    recorded = {c.digest for d in documents if isinstance(d, RoundRecord) for c in d.contributions}
-    assert {row[0] for row in kept} == recorded
+    runs_file = ground.places.federation / "runs.sqlite"
+    kept = with_vectors(runs_file, KEPT)
+    records = [d for d in documents if isinstance(d, RoundRecord)]
+    assert {row[0] for row in kept} == {c.digest for d in records for c in d.contributions}
+    sums = dict(with_vectors(runs_file, SUMS))
+    assert sums.keys() == {record.sum_digest for record in records}
+    assert all(digest(total) == named for named, total in sums.items())
     for code in CODES:
         store = memory.node(code)
         held = rows(store, "SELECT leaf_index, digest FROM documents ORDER BY leaf_index")
@@ -164,8 +182,9 @@ def _within_the_allowance(path: Path) -> None:
 
 def _answers_are_those_recorded(store: Path, kept: list[Row]) -> None:
     """No question has two answers: what was recorded, committed and signed is the same bytes."""
-    answered = {bytes(raw) for (raw,) in rows(store, "SELECT answer FROM answers")}
-    assert {row[2] for row in kept} <= answered
+    given = {row[-2:] for row in with_vectors(store, ANSWERS)}
+    assert {row[2:] for row in kept} <= given
+    answered = {raw for raw, _ in given}
     left = [
         row[0]
         for row in rows(store, "SELECT envelope_digest, payload_type FROM egress")
@@ -176,9 +195,10 @@ def _answers_are_those_recorded(store: Path, kept: list[Row]) -> None:
 
 def _charged_for_every_answer(store: Path) -> None:
     touched = set(rows(store, "SELECT charter_digest, kind, attempt, round FROM budget_touches"))
-    for (raw,) in rows(store, "SELECT answer FROM answers WHERE kind != 'consent'"):
-        contribution = opened(bytes(raw))
+    for raw, vector in with_vectors(store, f"{ANSWERS} WHERE kind != 'consent'"):
+        contribution = opened(raw)
         assert isinstance(contribution, Contribution)
+        check_vector(contribution, vector)
         key = contribution.attempt_nonce
         if contribution.kind == "evaluation":
             key = contribution.parameters_digest

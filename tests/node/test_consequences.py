@@ -22,7 +22,7 @@ from node.documents import AcceptedDocuments
 from node.identity import OwnKeys
 from node.privacy import ledger
 from node.store import feed, models, runs
-from node.store.answers import Question, commit_answer
+from node.store.answers import Answer, Question, commit_answer
 from node.store.engine import Store
 
 HOME = "310000"
@@ -240,7 +240,7 @@ def test_what_is_remembered_costs_nothing_more(node: Node) -> None:
     run.complete_round(run.publish_roster())
     with node.store.write() as connection:
         question = Question(run.nonce, 1, "training")
-        commit_answer(connection, question, bytes(32), b"the answer", at_ms=1)
+        commit_answer(connection, question, bytes(32), Answer(b"the answer"), at_ms=1)
     node.catch_up()
     assert node.standing().used == 0
     assert node.told == []
@@ -285,7 +285,9 @@ def test_a_city_named_as_dropped_with_an_answer_in_hand_raises_an_alarm(
     run = Run(node.federation, node.federation.publish_charter())
     if answered:
         with node.store.write() as connection:
-            commit_answer(connection, Question(run.nonce, 1, "training"), bytes(32), b"a", at_ms=1)
+            commit_answer(
+                connection, Question(run.nonce, 1, "training"), bytes(32), Answer(b"a"), at_ms=1
+            )
     node.federation.publish(node.federation.by_coordinator(drop(run, dropped)))
     node.catch_up()
     assert len(node.alarms) == told

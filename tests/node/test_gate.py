@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from attacks.budget import CANDIDATE, NONCE, REQUEST, GateStage, nothing
+from attacks.budget import CANDIDATE, NONCE, REQUEST, VECTOR, GateStage, nothing
 from sqlalchemy import Connection, event
 from support.cities import opened
 
@@ -13,7 +13,7 @@ from federation.crypto.keys import digest
 from federation.documents.exchanged import Consent, Contribution, Refusal, Vote
 from federation.documents.notices import PolicyNotice
 from federation.documents.types import PayloadType
-from federation.errors import Reason, Refused, StorageFault
+from federation.errors import Malformed, Reason, Refused, StorageFault
 from federation.log.checkpoint import Checkpoint
 from federation.wire.codec import decode_envelope
 from node.gate import COORDINATOR, PASSAGES, Charge
@@ -37,17 +37,19 @@ def departures(guarded: GateStage) -> list[egress.Departure]:
 
 def test_what_passes_is_signed_entered_and_kept(guarded: GateStage) -> None:
     charge = guarded.charge()
-    raw = guarded.home.gate.contribute(guarded.contribution(), charge, REQUEST)
-    envelope = decode_envelope(raw)
+    sent = guarded.home.gate.contribute(guarded.contribution(), VECTOR, charge, REQUEST)
+    assert sent.vector == VECTOR
+    envelope = decode_envelope(sent.envelope)
     key = guarded.federation.cities[guarded.home.division].signing.public
     assert verified_key_ids(envelope, {key.key_id: key}) == {key.key_id}
     last = departures(guarded)[-1]
-    assert last.envelope_digest == digest(raw)
+    assert last.envelope_digest == digest(sent.envelope)
     assert last.payload_type == PayloadType.CONTRIBUTION
-    assert (last.grade, last.bytes, last.destination) == (Grade.PUBLIC, len(raw), COORDINATOR)
+    size = len(sent.envelope) + len(VECTOR)
+    assert (last.grade, last.bytes, last.destination) == (Grade.PUBLIC, size, COORDINATOR)
     assert last.budget_touch == charge.touch
     question = Question(NONCE, 1, "training")
-    assert guarded.home.gate.answered(question, REQUEST) == raw
+    assert guarded.home.gate.answered(question, REQUEST) == sent
     with pytest.raises(Refused) as caught:
         guarded.home.gate.answered(question, digest(b"another request"))
     assert caught.value.reason is Reason.ANSWERED
@@ -80,13 +82,39 @@ def test_only_what_depends_on_no_record_passes_without_a_charge() -> None:
 
 def test_one_charge_pays_for_one_answer(guarded: GateStage) -> None:
     charge = guarded.charge()
-    guarded.home.gate.contribute(guarded.contribution(), charge, REQUEST)
+    guarded.home.gate.contribute(guarded.contribution(), VECTOR, charge, REQUEST)
+    other = guarded.contribution(masked_digest=digest(b"x" * 24))
     before = guarded.home.footprint
     for request in (REQUEST, digest(b"another request")):
         with pytest.raises(Refused) as caught:
-            guarded.home.gate.contribute(guarded.contribution(masked=b"x" * 24), charge, request)
+            guarded.home.gate.contribute(other, b"x" * 24, charge, request)
         assert caught.value.reason is Reason.ANSWERED
     assert guarded.home.footprint == before
+
+
+@pytest.mark.parametrize(
+    "vector",
+    [VECTOR[:-1] + b"x", VECTOR[:-4], VECTOR + bytes(4), b""],
+    ids=["altered", "cut short", "with more behind it", "left out"],
+)
+def test_no_contribution_leaves_with_another_vector_than_it_names(
+    guarded: GateStage, vector: bytes
+) -> None:
+    charge = guarded.charge()
+    before = guarded.home.footprint
+    with pytest.raises(Malformed) as caught:
+        guarded.home.gate.contribute(guarded.contribution(), vector, charge, REQUEST)
+    assert caught.value.reason is Reason.WRONG_BINDING
+    assert guarded.home.footprint == before
+    assert guarded.home.gate.contribute(guarded.contribution(), VECTOR, charge, REQUEST)
+
+
+def test_a_vector_that_is_another_on_disk_is_not_sent_again(guarded: GateStage) -> None:
+    guarded.home.gate.contribute(guarded.contribution(), VECTOR, guarded.charge(), REQUEST)
+    path = guarded.folder / "home" / "node.db-vectors"
+    path.write_bytes(bytes(23) + b"x")
+    with pytest.raises(StorageFault, match="damaged"):
+        guarded.home.gate.answered(Question(NONCE, 1, "training"), REQUEST)
 
 
 def test_what_commits_beside_an_answer_goes_with_it(guarded: GateStage) -> None:
@@ -121,7 +149,7 @@ def answers(guarded: GateStage) -> list[tuple[str, Callable[[], object]]]:
     return [
         ("consent", lambda: gate.consent(guarded.charter, consent, REQUEST)),
         ("charge", lambda: guarded.charge("round", NONCE, 2)),
-        ("contribute", lambda: gate.contribute(guarded.contribution(), charge, REQUEST)),
+        ("contribute", lambda: gate.contribute(guarded.contribution(), VECTOR, charge, REQUEST)),
         ("vote", lambda: gate.vote(guarded.vote(), evaluated, nothing)),
         ("refuse", lambda: gate.refuse(refusal)),
     ]
@@ -151,10 +179,11 @@ def test_no_bytes_are_returned_before_the_commit(guarded: GateStage) -> None:
 def test_the_entry_is_there_when_the_bytes_are(guarded: GateStage) -> None:
     """Another connection, as another process would have it, sees the entry of what was returned."""
     charge = guarded.charge()
-    raw = guarded.home.gate.contribute(guarded.contribution(), charge, REQUEST)
+    sent = guarded.home.gate.contribute(guarded.contribution(), VECTOR, charge, REQUEST)
     guarded.home.restart()
-    assert (digest(raw),) in guarded.home.footprint["egress"]
-    assert isinstance(opened(raw), Contribution)
+    assert (digest(sent.envelope),) in guarded.home.footprint["egress"]
+    assert isinstance(opened(sent.envelope), Contribution)
+    assert guarded.home.gate.answered(Question(NONCE, 1, "training"), REQUEST) == sent
 
 
 def test_a_closed_charter_is_charged_for_nothing_more(guarded: GateStage) -> None:

@@ -28,10 +28,12 @@ from support.cities import (
     opened,
     reason_in,
     statistics_charter_of,
+    vector_in,
     vote_in,
 )
 from support.federation import Federation
 
+from federation.crypto.envelope import Body
 from federation.crypto.keys import digest
 from federation.documents.charter import Charter
 from federation.documents.exchanged import Consent, Refusal, RoundRequest
@@ -40,6 +42,8 @@ from federation.documents.types import PayloadType
 from federation.errors import Malformed, PeerError, Reason, StorageFault
 from federation.rounds import terms
 from federation.rounds.aggregate import to_bytes
+from federation.wire.codec import encode_body
+from federation.wire.v1.envelope_pb2 import Attached
 from node.faults import OWN_FAULT
 from node.participant import STATE_EVERY
 from node.policy import Budget, KindRules, Mode, Policy
@@ -47,6 +51,7 @@ from node.store import egress, runs
 
 HOME, NEXT, THIRD, LAST = "310000", "330100", "340100", "440300"
 DAY_S = 86_400
+UNKNOWN_FIELD = b"\xf8\x07\x01"  # number 127, varint 1
 
 
 @pytest.fixture
@@ -179,11 +184,9 @@ def test_after_a_drop_out_the_others_go_on_as_a_new_attempt_with_fresh_keys(
     together.start()
     answers = together.ask()
     assert together.total(answers).tolist() == expected_sum(cities, "training", 3)
-    masked = [contribution_in(answers[HOME]).masked, contribution_in(lost[HOME]).masked]
-    assert masked[0] != masked[1]
+    assert vector_in(answers[HOME]) != vector_in(lost[HOME])
     dropped.catch_up()
-    body = together.sign(together.round_request())
-    refused_without_a_trace(dropped, body, Reason.DROPPED)
+    refused_without_a_trace(dropped, together.round_body(), Reason.DROPPED)
 
 
 def test_noise_is_as_wide_as_the_charter_and_the_roster_say(
@@ -304,6 +307,17 @@ def test_a_repeated_request_to_join_gets_the_very_same_consent(
     refused_without_a_trace(home, body, Reason.KEYS_LOST)
 
 
+def test_nothing_is_attached_to_a_request_that_names_no_record(
+    coordinator: Coordinator, home: CitySide
+) -> None:
+    asked = coordinator.sign(coordinator.consent_request())
+    refused_without_a_trace(home, encode_body(Body(asked, bytes(24))), Reason.NOT_DECODABLE)
+    assert isinstance(home.answer(asked), Consent)
+    coordinator.start()
+    refused_without_a_trace(home, coordinator.round_body(bytes(24)), Reason.NOT_DECODABLE)
+    contribution_in(home.participant.answer(coordinator.round_body()))
+
+
 # ── rounds ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -333,7 +347,7 @@ def round_after_the_last(_: Coordinator) -> Changes:
 
 def lost_sum(coordinator: Coordinator) -> Changes:
     coordinator.blobs.clear()
-    return {"previous_sum": b""}
+    return {"last_sum": b""}
 
 
 @pytest.mark.parametrize(
@@ -353,8 +367,8 @@ def test_no_round_is_answered(
     incomplete: Callable[[Coordinator], Changes],
     reason: Reason,
 ) -> None:
-    request = second_round.round_request(**incomplete(second_round))
-    refused_without_a_trace(home, second_round.sign(request), reason)
+    body = second_round.round_body(**incomplete(second_round))
+    refused_without_a_trace(home, body, reason)
 
 
 def test_a_refused_request_does_not_spoil_the_right_one(
@@ -367,7 +381,7 @@ def test_a_refused_request_does_not_spoil_the_right_one(
         rounds.my_contribution_exchanged,
     )
     for attack in attacks:
-        body = second_round.sign(second_round.round_request(**attack(second_round)))
+        body = second_round.round_body(**attack(second_round))
         assert isinstance(home.answer(body), Refusal)
     answers = second_round.complete_round()
     assert len(answers) == 4
@@ -377,7 +391,7 @@ def test_a_refused_request_does_not_spoil_the_right_one(
 def test_the_same_request_gets_the_very_same_bytes(
     second_round: Coordinator, home: CitySide, restarted: bool
 ) -> None:
-    body = second_round.sign(second_round.round_request())
+    body = second_round.round_body()
     first = home.participant.answer(body)
     before, drawn = home.footprint, len(home.noise.widths)
     if restarted:
@@ -391,19 +405,19 @@ def test_the_same_request_gets_the_very_same_bytes(
 def test_another_request_for_an_answered_round_is_refused(
     second_round: Coordinator, home: CitySide, restarted: bool
 ) -> None:
-    contribution_in(home.participant.answer(second_round.sign(second_round.round_request())))
+    contribution_in(home.participant.answer(second_round.round_body()))
     if restarted:
         home.restart()
     second_round.federation.clock.pass_(1)
-    body = second_round.sign(second_round.round_request())
+    body = second_round.round_body()
     refused_without_a_trace(home, body, Reason.ANSWERED)
 
 
 def test_a_round_of_another_kind_is_no_second_question(
     second_round: Coordinator, home: CitySide
 ) -> None:
-    contribution_in(home.participant.answer(second_round.sign(second_round.round_request())))
-    body = second_round.sign(second_round.round_request(kind="evaluation"))
+    contribution_in(home.participant.answer(second_round.round_body()))
+    body = second_round.round_body(kind="evaluation")
     refused_without_a_trace(home, body, Reason.WRONG_ROUND)
 
 
@@ -413,7 +427,7 @@ def test_after_a_restart_the_keys_are_gone_and_a_new_attempt_goes_on(
     together.start()
     together.complete_round()
     home.restart()
-    body = together.sign(together.round_request())
+    body = together.round_body()
     refused_without_a_trace(home, body, Reason.KEYS_LOST)
     together.start()
     total = together.total(together.ask())
@@ -428,7 +442,7 @@ def test_a_city_that_missed_everything_replays_the_recorded_sums(
         runs.forget_states(connection, second_round.charter.digest, 1_000)
     home.restart()
     second_round.start()
-    body = second_round.sign(second_round.round_request())
+    body = second_round.round_body()
     contribution_in(home.participant.answer(body))
     assert home.work.parameters[-1] == second_round.parameters
 
@@ -448,7 +462,7 @@ def test_a_restarted_city_begins_at_the_state_it_kept(
         del blobs[digest(total)]
     home.restart()
     coordinator.start()
-    body = coordinator.sign(coordinator.round_request())
+    body = coordinator.round_body()
     contribution_in(home.participant.answer(body))
     assert home.work.parameters[-1] == coordinator.parameters
 
@@ -463,6 +477,26 @@ def test_a_restarted_city_begins_at_the_state_it_kept(
         ),
         pytest.param(lambda c, r: c.sign(r)[:-7], Reason.NOT_DECODABLE, id="cut short"),
         pytest.param(lambda c, r: b"", Reason.NOT_DECODABLE, id="empty"),
+        pytest.param(
+            lambda c, r: encode_body(Body(c.sign(r), c.sums[-1]))[:-7],
+            Reason.NOT_DECODABLE,
+            id="cut short within its sum",
+        ),
+        pytest.param(
+            lambda c, r: encode_body(Body(encode_body(Body(c.sign(r), c.sums[-1])), c.sums[-1])),
+            Reason.NOT_DECODABLE,
+            id="attached twice over",
+        ),
+        pytest.param(
+            lambda c, r: encode_body(Body(c.sign(r), c.sums[-1])) + UNKNOWN_FIELD,
+            Reason.NOT_DECODABLE,
+            id="with a field more beside its sum",
+        ),
+        pytest.param(
+            lambda c, r: Attached(vector=c.sums[-1]).SerializeToString(),
+            Reason.NOT_DECODABLE,
+            id="that is a sum alone",
+        ),
         pytest.param(
             lambda c, r: c.sign(r).replace(b"round-request", b"round-riddles"),
             Reason.UNKNOWN_TYPE,
@@ -515,7 +549,7 @@ def test_a_city_restored_from_a_backup_pays_for_nothing_twice(
     home.catch_up()
     coordinator.gather()
     coordinator.publish_roster(attempt=2)
-    body = coordinator.sign(coordinator.round_request())
+    body = coordinator.round_body()
     refused_without_a_trace(home, body, Reason.REPEATS_EXHAUSTED)
 
 
@@ -538,7 +572,7 @@ def test_every_answer_is_charged_and_repeats_end_with_the_budget(
     second_round.sums.pop()
     second_round.gather()
     second_round.publish_roster(attempt=2)
-    body = second_round.sign(second_round.round_request())
+    body = second_round.round_body()
     refused_without_a_trace(home, body, Reason.REPEATS_EXHAUSTED)
 
 
@@ -585,7 +619,7 @@ def test_an_evaluation_is_drawn_once_over_attempts_and_charged_once(
         home.restart()
     evaluating.start()
     second = evaluating.ask()
-    assert contribution_in(second[HOME]).masked != contribution_in(first[HOME]).masked
+    assert vector_in(second[HOME]) != vector_in(first[HOME])
     assert evaluating.total(second).tolist() == total
     assert len(home.noise.widths) == drawn
     assert home.work.done.count("evaluation") == 1
@@ -618,7 +652,7 @@ def test_what_goes_wrong_over_records_is_told_to_nobody(
     home.restart()
     second_round.start()
     with capture_logs() as events:
-        told = home.answer(second_round.sign(second_round.round_request()))
+        told = home.answer(second_round.round_body())
     assert isinstance(told, Refusal)
     assert told.reason == Reason.STORAGE
     assert told.message == OWN_FAULT
@@ -632,7 +666,7 @@ def test_a_fault_that_nobody_foresaw_ends_no_process(
     second_round: Coordinator, home: CitySide
 ) -> None:
     home.fault = ZeroDivisionError("worker 李")
-    body = second_round.sign(second_round.round_request(previous_sum=b""))
+    body = second_round.round_body(b"")
     with capture_logs() as events:
         refused_without_a_trace(home, body, Reason.STORAGE)
     (entry,) = events
@@ -647,7 +681,7 @@ def test_what_the_other_side_says_cannot_spoil_a_refusal(
     second_round: Coordinator, home: CitySide, said: str
 ) -> None:
     home.fault = PeerError(Reason.UNREACHABLE, said)
-    body = second_round.sign(second_round.round_request(previous_sum=b""))
+    body = second_round.round_body(b"")
     refused_without_a_trace(home, body, Reason.UNREACHABLE)
 
 
@@ -672,8 +706,7 @@ def test_a_fault_at_any_statement_leaves_nothing_half_done_and_a_retry_succeeds(
     for _ in range(2 if kind == "evaluation" else 0):
         together.complete_round()
     joining = kind == "consent"
-    request = together.consent_request() if joining else together.round_request()
-    body = together.sign(request)
+    body = together.sign(together.consent_request()) if joining else together.round_body()
     touches = len(home.footprint["budget_touches"])
     for number in itertools.count(1):
         with fault_at_statement(home, number) as happened:
@@ -699,7 +732,7 @@ def test_a_full_disk_before_the_charge_leaves_nothing_and_the_same_request_is_an
     coordinator: Coordinator, home: CitySide
 ) -> None:
     coordinator.start()
-    body = coordinator.sign(coordinator.round_request())
+    body = coordinator.round_body()
     before = home.footprint
     with disk.full(), pytest.raises(StorageFault):
         home.participant.answer(body)
@@ -712,7 +745,7 @@ def test_a_full_disk_before_the_answer_charges_once_and_the_same_request_is_answ
     coordinator: Coordinator, home: CitySide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     coordinator.start()
-    body = coordinator.sign(coordinator.round_request())
+    body = coordinator.round_body()
     count = home.work.training
 
     def fills(*arguments: Any) -> Any:

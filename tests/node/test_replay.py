@@ -17,15 +17,19 @@ from federation.documents.exchanged import RoundRequest
 from federation.documents.runs import RecordedContribution, RoundRecord
 from federation.documents.types import Document
 from federation.errors import LaborfedError, Malformed, Reason, Refused
-from federation.rounds.aggregate import State, initial_state, next_state, to_bytes, to_modulus_bytes
+from federation.rounds.aggregate import (
+    State,
+    initial_state,
+    next_state,
+    sum_from_bytes,
+    sum_to_bytes,
+    to_bytes,
+)
 from node.replay import Reached, start, state_before
 
 ROUNDS = 6
-
-
-def carried(total: bytes) -> bytes:
-    """Return a recorded sum as a request carries it."""
-    return to_modulus_bytes(total, 32)
+BITS = 32  # the modulus's width
+Asked = tuple[RoundRequest, bytes]  # a request, and the sum attached to it
 
 
 @dataclass
@@ -49,7 +53,7 @@ class Walk:
     def record(self, total: np.ndarray, **changes: Any) -> None:
         """Log one more round with this sum."""
         state = next_state(self.states[-1], total, self.terms)
-        before, raw = self.states[-1], to_bytes(total)
+        before, raw = self.states[-1], sum_to_bytes(total, BITS)
         made = RoundRecord(
             charter_digest=self.charter.digest,
             attempt_nonce=digest(b"nonce"),
@@ -83,15 +87,25 @@ class Walk:
             kind="training",
             parameters_digest=digest(to_bytes(self.states[number - 1].parameters)),
             previous_record_digest=self.records[number - 2].digest if number > 1 else b"",
-            previous_sum=carried(self.sums[number - 2]) if number > 1 else b"",
             issued_ms=self.federation.clock(),
         )
         return replace(request, **changes)
 
-    def before(self, request: RoundRequest, held: Reached | None) -> Reached:
+    def ask(self, number: int, **changes: Any) -> Asked:
+        """Return the request for round ``number`` with the sum of the round before."""
+        return self.request(number, **changes), self.sums[number - 2] if number > 1 else b""
+
+    def before(self, asked: Asked, held: Reached | None) -> Reached:
         """Derive the state before a round, as the city does."""
+        request, last_sum = asked
         return state_before(
-            self.charter, self.terms, request, held, find=self.find, fetch=self.fetch
+            self.charter,
+            self.terms,
+            request,
+            held,
+            last_sum=last_sum,
+            find=self.find,
+            fetch=self.fetch,
         )
 
     def find(self, wanted: bytes) -> Accepted[Document] | None:
@@ -125,11 +139,11 @@ def same(reached: Reached, state: State) -> bool:
     )
 
 
-def test_step_by_step_needs_only_what_each_request_carries(walk: Walk) -> None:
-    held = walk.before(walk.request(1), None)
+def test_step_by_step_needs_only_what_is_attached_to_each_request(walk: Walk) -> None:
+    held = walk.before(walk.ask(1), None)
     assert walk.fetched == [walk.terms.initial_parameters_digest]
     for number in range(2, ROUNDS + 2):
-        held = walk.before(walk.request(number), held)
+        held = walk.before(walk.ask(number), held)
         assert held.round == number - 1
         assert same(held, walk.states[number - 1])
     assert len(walk.fetched) == 1
@@ -140,65 +154,93 @@ def test_step_by_step_needs_only_what_each_request_carries(walk: Walk) -> None:
 def test_from_wherever_a_city_stands_it_gets_to_the_same_state(walk: Walk, number: int) -> None:
     """From scratch, from a state that is behind, from the right one, and from one too far ahead."""
     held = [Reached(n, s, digest(to_bytes(s.parameters))) for n, s in enumerate(walk.states)]
-    handed, fetched = walk.request(number), walk.request(number, previous_sum=b"")
+    handed, fetched = walk.ask(number), (walk.request(number), b"")
     for standing in (None, *held):
-        for request in (handed, fetched):
-            reached = walk.before(request, standing)
+        for asked in (handed, fetched):
+            reached = walk.before(asked, standing)
             assert reached.round == number - 1
             assert same(reached, walk.states[number - 1])
 
 
-def other_start(walk: Walk) -> RoundRequest:
+def other_start(walk: Walk) -> Asked:
     walk.blobs[walk.terms.initial_parameters_digest] = to_bytes(START + 1)
-    return walk.request(3)
+    return walk.ask(3)
 
 
-def missing_record(walk: Walk) -> RoundRequest:
+def missing_record(walk: Walk) -> Asked:
     del walk.records[0]
     walk.records.insert(0, walk.records[-1])
-    return walk.request(3)
+    return walk.ask(3)
 
 
-def other_document(walk: Walk) -> RoundRequest:
-    return walk.request(3, previous_record_digest=walk.charter.digest)
+def other_document(walk: Walk) -> Asked:
+    return walk.ask(3, previous_record_digest=walk.charter.digest)
 
 
-def record_of_another_round(walk: Walk) -> RoundRequest:
-    return walk.request(3, previous_record_digest=walk.records[0].digest)
+def record_of_another_round(walk: Walk) -> Asked:
+    return walk.ask(3, previous_record_digest=walk.records[0].digest)
 
 
-def other_sum(walk: Walk) -> RoundRequest:
-    return walk.request(3, previous_sum=carried(walk.sums[2]))
+def other_sum(walk: Walk) -> Asked:
+    return walk.request(3), walk.sums[2]
 
 
-def sum_that_leads_to_the_same_parameters(walk: Walk) -> RoundRequest:
+def sum_that_leads_to_the_same_parameters(walk: Walk) -> Asked:
     """One unit more is lost in the step's shift and would live on in the velocity."""
-    before, recorded = walk.states[1], np.frombuffer(walk.sums[1], dtype="<i8")
+    before, recorded = walk.states[1], sum_from_bytes(walk.sums[1], 6, BITS)
     for change in np.array([[1, 0, 0, 0, 0, 0], [-1, 0, 0, 0, 0, 0]]):
         made_up = recorded + change
         state = next_state(before, made_up, walk.terms)
         if np.array_equal(state.parameters, walk.states[2].parameters):
-            return walk.request(3, previous_sum=carried(to_bytes(made_up)))
+            return walk.request(3), sum_to_bytes(made_up, BITS)
     raise AssertionError("either one unit up or one unit down stays within the shift")
 
 
-def other_fetched_sum(walk: Walk) -> RoundRequest:
+def sum_with_more_behind_it(walk: Walk) -> Asked:
+    return walk.request(3), walk.sums[1] + bytes(4)
+
+
+def sum_cut_short(walk: Walk) -> Asked:
+    return walk.request(3), walk.sums[1][:-4]
+
+
+def sum_as_wide_as_a_parameter(walk: Walk) -> Asked:
+    """The same integers, written in eight bytes each."""
+    return walk.request(3), to_bytes(sum_from_bytes(walk.sums[1], 6, BITS))
+
+
+def lost_sum(walk: Walk) -> Asked:
+    del walk.blobs[digest(walk.sums[1])]
+    return walk.request(3), b""
+
+
+def recorded_sum(raw: bytes) -> Callable[[Walk], Asked]:
+    """A record of bytes that are no sum of the charter's, and these bytes attached."""
+
+    def make(walk: Walk) -> Asked:
+        walk.record(np.ones(6, dtype=np.int64), sum_digest=digest(raw))
+        return walk.request(ROUNDS + 2), raw
+
+    return make
+
+
+def other_fetched_sum(walk: Walk) -> Asked:
     walk.blobs[digest(walk.sums[0])] = walk.sums[1]
-    return walk.request(3)
+    return walk.ask(3)
 
 
-def other_parameters(walk: Walk) -> RoundRequest:
-    return walk.request(3, parameters_digest=digest(b"other"))
+def other_parameters(walk: Walk) -> Asked:
+    return walk.ask(3, parameters_digest=digest(b"other"))
 
 
-def first_round_on_others(walk: Walk) -> RoundRequest:
-    return walk.request(1, parameters_digest=digest(b"other"))
+def first_round_on_others(walk: Walk) -> Asked:
+    return walk.ask(1, parameters_digest=digest(b"other"))
 
 
-def last_record(**changes: Any) -> Callable[[Walk], RoundRequest]:
-    def make(walk: Walk) -> RoundRequest:
+def last_record(**changes: Any) -> Callable[[Walk], Asked]:
+    def make(walk: Walk) -> Asked:
         walk.record(np.ones(6, dtype=np.int64), **changes)
-        return walk.request(ROUNDS + 2)
+        return walk.ask(ROUNDS + 2)
 
     return make
 
@@ -210,9 +252,21 @@ def last_record(**changes: Any) -> Callable[[Walk], RoundRequest]:
         pytest.param(missing_record, Reason.WRONG_ROUND, id="a record that is not in the log"),
         pytest.param(other_document, Reason.WRONG_ROUND, id="a charter as record"),
         pytest.param(record_of_another_round, Reason.WRONG_ROUND, id="a record left out"),
-        pytest.param(other_sum, Reason.WRONG_SUM, id="another sum in the request"),
+        pytest.param(other_sum, Reason.WRONG_SUM, id="another sum attached"),
         pytest.param(
             sum_that_leads_to_the_same_parameters, Reason.WRONG_SUM, id="a sum almost the same"
+        ),
+        pytest.param(sum_with_more_behind_it, Reason.WRONG_SUM, id="a sum with more behind it"),
+        pytest.param(sum_cut_short, Reason.WRONG_SUM, id="a sum cut short"),
+        pytest.param(
+            sum_as_wide_as_a_parameter, Reason.WRONG_SUM, id="a sum as wide as a parameter"
+        ),
+        pytest.param(lost_sum, Reason.NOT_FOUND, id="no sum attached and none kept"),
+        pytest.param(
+            recorded_sum(bytes(28)), Reason.OUT_OF_BOUND, id="a recorded sum of seven integers"
+        ),
+        pytest.param(
+            recorded_sum(bytes(23)), Reason.OUT_OF_BOUND, id="a recorded sum of half an integer"
         ),
         pytest.param(other_fetched_sum, Reason.WRONG_SUM, id="another sum from the exchange"),
         pytest.param(other_parameters, Reason.WRONG_SUM, id="parameters records do not lead to"),
@@ -235,18 +289,21 @@ def last_record(**changes: Any) -> Callable[[Walk], RoundRequest]:
     ],
 )
 def test_a_city_does_not_follow(
-    walk: Walk, attack: Callable[[Walk], RoundRequest], reason: Reason
+    walk: Walk, attack: Callable[[Walk], Asked], reason: Reason
 ) -> None:
-    request = attack(walk)
+    asked = attack(walk)
     with pytest.raises(LaborfedError) as caught:
-        walk.before(request, None)
+        walk.before(asked, None)
     assert caught.value.reason is reason
 
 
 def test_parameters_beyond_the_bound_are_never_reached(walk: Walk) -> None:
     terms = replace(walk.terms, parameter_bound=10_000)
+    request, last_sum = walk.ask(7)
     with pytest.raises(Malformed) as caught:
-        state_before(walk.charter, terms, walk.request(7), None, find=walk.find, fetch=walk.fetch)
+        state_before(
+            walk.charter, terms, request, None, last_sum=last_sum, find=walk.find, fetch=walk.fetch
+        )
     assert caught.value.reason is Reason.OUT_OF_BOUND
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from federation.acceptance import Accepted, Limits
+from federation.crypto.envelope import Body
 from federation.crypto.keys import digest
 from federation.documents.charter import Charter
 from federation.documents.exchanged import (
@@ -30,14 +31,14 @@ from federation.errors import Reason, Refused
 from federation.rounds import terms
 from federation.rounds.aggregate import (
     State,
-    from_bytes,
     initial_state,
     next_state,
     sum_contributions,
+    sum_from_bytes,
+    sum_to_bytes,
     to_bytes,
-    to_modulus_bytes,
 )
-from federation.wire.codec import decode_document, decode_envelope
+from federation.wire.codec import decode_body, decode_document, decode_envelope, encode_body
 from node.consequences import Consequences
 from node.contribution import Figures, Peers, masked
 from node.documents import AcceptedDocuments
@@ -253,7 +254,8 @@ class PaperCity:
         if isinstance(request, ConsentRequest):
             return self.federation.by_city(self._consent(request), self.division)
         assert isinstance(request, RoundRequest)
-        return self.federation.by_city(self._contribution(request), self.division)
+        contribution, vector = self._contribution(request)
+        return encode_body(Body(self.federation.by_city(contribution, self.division), vector))
 
     def _consent(self, request: ConsentRequest) -> Consent:
         return Consent(
@@ -265,7 +267,7 @@ class PaperCity:
             consented_ms=self.federation.clock(),
         )
 
-    def _contribution(self, request: RoundRequest) -> Contribution:
+    def _contribution(self, request: RoundRequest) -> tuple[Contribution, bytes]:
         find = self.federation.publisher.find
         charter = find(request.charter_digest).of(Charter).document
         consents = [opened(raw) for raw in find(request.roster_digest).of(Roster).document.consents]
@@ -277,8 +279,8 @@ class PaperCity:
 
 
 def opened(raw: bytes) -> Document:
-    """Return the document in envelope bytes."""
-    envelope = decode_envelope(raw)
+    """Return the document in envelope bytes, with or without a vector attached."""
+    envelope = decode_envelope(decode_body(raw).envelope)
     return decode_document(envelope.payload_type, envelope.payload)
 
 
@@ -316,7 +318,8 @@ class Coordinator:
         assert charter.training is not None
         state = initial_state(to_bytes(START), charter.length, charter.training)
         for total in self.sums[: charter.rounds]:
-            state = next_state(state, from_bytes(total, charter.length), charter.training)
+            values = sum_from_bytes(total, charter.length, charter.privacy.modulus_bits)
+            state = next_state(state, values, charter.training)
         return state
 
     @property
@@ -390,22 +393,25 @@ class Coordinator:
             kind=terms.kind_of_round(self.charter.document, number),
             parameters_digest=digest(self.parameters),
             previous_record_digest=self._last_digest,
-            previous_sum=to_modulus_bytes(
-                self.sums[-1] if self.sums else b"", self.charter.document.privacy.modulus_bits
-            ),
             issued_ms=self.federation.clock(),
         )
         return replace(request, **changes)
 
-    def ask(self, **changes: Any) -> dict[str, bytes]:
+    def round_body(self, last_sum: bytes | None = None, **changes: Any) -> bytes:
+        """Return the next round's request with the last sum, or another, attached."""
+        last = self.sums[-1] if self.sums else b""
+        request = self.sign(self.round_request(**changes))
+        return encode_body(Body(request, last if last_sum is None else last_sum))
+
+    def ask(self, last_sum: bytes | None = None, **changes: Any) -> dict[str, bytes]:
         """Ask every city of the roster for the next round; return the answers' bytes."""
-        body = self.sign(self.round_request(**changes))
+        body = self.round_body(last_sum, **changes)
         return {city: side.participant.answer(body) for city, side in self.cities.items()}
 
     def record_of(self, answers: Mapping[str, bytes], **changes: Any) -> RoundRecord:
         """Return the unsigned record of the round that ``answers`` answered; keeps the sum."""
         request = self.round_request()
-        total = to_bytes(self.total(answers))
+        total = sum_to_bytes(self.total(answers), self.charter.document.privacy.modulus_bits)
         self.blobs[digest(total)] = total
         self.sums.append(total)
         record = RoundRecord(
@@ -416,7 +422,7 @@ class Coordinator:
             kind=request.kind,
             parameters_digest=request.parameters_digest,
             contributions=tuple(
-                RecordedContribution(city=city, digest=digest(raw))
+                RecordedContribution(city=city, digest=digest(decode_body(raw).envelope))
                 for city, raw in sorted(answers.items())
             ),
             sum_digest=digest(total),
@@ -429,8 +435,7 @@ class Coordinator:
     def total(self, answers: Mapping[str, bytes]) -> Integers:
         """Return the sum of contributions."""
         context = terms.mask_context(self.round_request(), self.charter.document)
-        masked = [contribution_in(raw).masked for raw in answers.values()]
-        return sum_contributions(masked, context)
+        return sum_contributions([vector_in(raw) for raw in answers.values()], context)
 
     def publish_record(self, record: RoundRecord) -> None:
         """Log a record; the next round follows it."""
@@ -452,6 +457,12 @@ def contribution_in(raw: bytes) -> Contribution:
     document = opened(raw)
     assert isinstance(document, Contribution), document
     return document
+
+
+def vector_in(raw: bytes) -> bytes:
+    """Return the vector of a contribution; AssertionError tells the refusal otherwise."""
+    contribution_in(raw)
+    return decode_body(raw).vector
 
 
 def vote_in(raw: bytes) -> Vote:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federation.acceptance import Accepted
+from federation.crypto.envelope import Body
 from federation.crypto.keys import digest
 from federation.crypto.masking import MaskContext, apply_masks, encode
 from federation.documents.charter import Charter, TrainingTerms
@@ -33,7 +34,7 @@ from federation.rounds.desk import Desk, Stop
 from federation.rounds.events import RunEvent
 from federation.rounds.store import open_run_store
 from federation.rounds.terms import mask_context
-from federation.wire.codec import decode_document, decode_envelope
+from federation.wire.codec import decode_body, decode_document, decode_envelope, encode_body
 from support.federation import Federation
 from support.runs import agreement_key
 
@@ -118,13 +119,14 @@ class ScriptedCities:
         peers = {o: agreement_key(o, roster.attempt_nonce).public for o in others if o != city}
         key = agreement_key(city, roster.attempt_nonce)
         values = value_of(city, request.round, context.length)
+        vector = encode(apply_masks(values, city, key, peers, context))
         contribution = Contribution(
             **vars(context),
             city=city,
-            masked=encode(apply_masks(values, city, key, peers, context)),
+            masked_digest=digest(vector),
             vote=self.vote(city, context) if request.kind == "evaluation" else b"",
         )
-        return self.federation.by_city(contribution, city)
+        return encode_body(Body(self.federation.by_city(contribution, city), vector))
 
     def vote(self, city: str, context: MaskContext) -> bytes:
         """Return a city's vote, in favour unless ``not_worse`` says otherwise."""
@@ -150,7 +152,7 @@ class ScriptedCities:
         return self.federation.by_city(refusal, city)
 
     def _opened(self, body: bytes) -> Request:
-        envelope = decode_envelope(body)
+        envelope = decode_envelope(decode_body(body).envelope)
         document = decode_document(envelope.payload_type, envelope.payload)
         assert isinstance(document, ConsentRequest | RoundRequest)
         return document
@@ -175,7 +177,7 @@ class Office:
 
     def __post_init__(self) -> None:
         self.runs = open_run_store(self.folder / "runs.sqlite")
-        self.blobs = BlobStore(open_database(self.folder / "exchange.sqlite"))
+        self.blobs = BlobStore(open_database(self.folder / "exchange.sqlite"), self.runs.sum_of)
         self.blobs.put(INITIAL)
 
     def conduct(self, cities: ScriptedCities) -> Closure | None:

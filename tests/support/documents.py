@@ -161,7 +161,6 @@ ROUND_REQUEST = RoundRequest(
     kind="training",
     parameters_digest=named("parameters 2"),
     previous_record_digest=named("record 1"),
-    previous_sum=bytes(48),
     issued_ms=NOW_MS,
 )
 CONTRIBUTION = Contribution(
@@ -175,7 +174,7 @@ CONTRIBUTION = Contribution(
     modulus_bits=32,
     length=6,
     city=CITIES[0],
-    masked=bytes(24),
+    masked_digest=named("masked"),
 )
 VOTE = Vote(
     charter_digest=named("charter"),
@@ -202,7 +201,6 @@ ROSTER = Roster(
     consents=(b"consent 1", b"consent 2", b"consent 3"),
     rostered_ms=NOW_MS,
 )
-RECORDED = RecordedContribution(city=CITIES[0], digest=named("contribution"))
 ROUND_RECORD = RoundRecord(
     charter_digest=named("charter"),
     attempt_nonce=named("attempt"),

@@ -19,7 +19,8 @@ from federation.documents.releases import ModelRelease
 from federation.documents.types import Document
 from federation.heads import Witnesses
 from federation.log.bundle import Bundle
-from federation.log.store import LogStore, NewEntry, create_log
+from federation.log.entry import NewEntry
+from federation.log.store import LogStore, create_log
 from federation.publication import Publisher
 from federation.trust import Pin, Trust
 from federation.wire.codec import decode_envelope, encode_document, encode_envelope

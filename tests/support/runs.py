@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federation.acceptance import Accepted
+from federation.crypto.envelope import Body
 from federation.crypto.keys import AgreementKey, digest
 from federation.crypto.masking import MaskContext, apply_masks, encode
 from federation.documents.charter import Charter
 from federation.documents.exchanged import Consent, Contribution, Vote
 from federation.documents.releases import Cell, ModelCard, ModelRelease, StatisticsRelease
 from federation.documents.runs import Closure, RecordedContribution, Roster, RoundRecord
+from federation.rounds.aggregate import sum_to_bytes
 from support.federation import Federation
 
 
@@ -28,11 +30,11 @@ def agreement_key(division: str, nonce: bytes) -> AgreementKey:
 
 @dataclass
 class Kept:
-    """The contributions that the coordinator keeps, by SHA-256 of the envelope bytes."""
+    """The contributions that the coordinator keeps, by SHA-256 of their envelopes."""
 
-    contributions: dict[bytes, bytes] = field(default_factory=dict)
+    contributions: dict[bytes, Body] = field(default_factory=dict)
 
-    def contribution(self, wanted: bytes) -> bytes | None:
+    def contribution(self, wanted: bytes) -> Body | None:
         return self.contributions.get(wanted)
 
 
@@ -93,8 +95,8 @@ class Run:
         kind: str = "training",
         parameters: bytes = b"parameters 1",
         votes: Mapping[str, bytes] | None = None,
-    ) -> dict[str, bytes]:
-        """Return every city's contribution envelope for the next round, really masked."""
+    ) -> dict[str, Body]:
+        """Return every city's contribution to the next round, really masked."""
         context = MaskContext(
             charter_digest=self.charter.digest,
             attempt_nonce=self.nonce,
@@ -117,21 +119,19 @@ class Run:
         values: Mapping[str, NDArray[np.int64]],
         context: MaskContext,
         vote: bytes,
-    ) -> bytes:
+    ) -> Body:
         keys = {other: agreement_key(other, self.nonce) for other in values}
         peers = {other: key.public for other, key in keys.items() if other != city}
+        vector = encode(apply_masks(values[city], city, keys[city], peers, context))
         contribution = Contribution(
-            **{name: getattr(context, name) for name in context.__dataclass_fields__},
-            city=city,
-            masked=encode(apply_masks(values[city], city, keys[city], peers, context)),
-            vote=vote,
+            **vars(context), city=city, masked_digest=digest(vector), vote=vote
         )
-        return self.federation.by_city(contribution, city)
+        return Body(self.federation.by_city(contribution, city), vector)
 
     def record(
         self,
         roster: Accepted[Roster],
-        contributions: Mapping[str, bytes],
+        contributions: Mapping[str, Body],
         total: NDArray[np.int64],
         *,
         kind: str = "training",
@@ -139,7 +139,7 @@ class Run:
         following: bytes | None = None,
     ) -> RoundRecord:
         """Return an unsigned record of the next round; keeps the contributions."""
-        self.kept.contributions |= {digest(raw): raw for raw in contributions.values()}
+        self.kept.contributions |= {digest(b.envelope): b for b in contributions.values()}
         return RoundRecord(
             charter_digest=self.charter.digest,
             attempt_nonce=self.nonce,
@@ -148,10 +148,10 @@ class Run:
             kind=kind,
             parameters_digest=digest(parameters),
             contributions=tuple(
-                RecordedContribution(city=city, digest=digest(raw))
-                for city, raw in sorted(contributions.items())
+                RecordedContribution(city=city, digest=digest(body.envelope))
+                for city, body in sorted(contributions.items())
             ),
-            sum_digest=digest(total.astype("<i8").tobytes()),
+            sum_digest=digest(sum_to_bytes(total, self.charter.document.privacy.modulus_bits)),
             next_parameters_digest=digest(parameters if following is None else following),
             previous_record_digest=self._last_digest,
             closed_ms=self.federation.clock(),

@@ -178,8 +178,7 @@ def charters(draw: st.DrawFn) -> Charter:
 @st.composite
 def contributions(draw: st.DrawFn) -> Contribution:
     """Of either modulus, with a vote where it is an evaluation's."""
-    length, bits, kind = draw(st.integers(1, 9)), draw(st.sampled_from((32, 64))), draw(kinds)
-    size = length * bits // 8
+    kind = draw(kinds)
     return Contribution(
         charter_digest=draw(digests),
         attempt_nonce=draw(digests),
@@ -188,10 +187,10 @@ def contributions(draw: st.DrawFn) -> Contribution:
         round=draw(rounds),
         kind=kind,
         parameters_digest=draw(digests),
-        modulus_bits=bits,
-        length=length,
+        modulus_bits=draw(st.sampled_from((32, 64))),
+        length=draw(st.integers(1, 9)),
         city=draw(divisions),
-        masked=draw(st.binary(min_size=size, max_size=size)),
+        masked_digest=draw(digests),
         vote=draw(raws) if kind == "evaluation" else b"",
     )
 
@@ -281,7 +280,6 @@ documents: dict[type[Document], st.SearchStrategy[Document]] = {
         kind=kinds,
         parameters_digest=digests,
         previous_record_digest=digests,
-        previous_sum=st.integers(0, 4).flatmap(lambda n: st.binary(min_size=4 * n, max_size=4 * n)),
         issued_ms=times,
     ),
     Contribution: contributions(),

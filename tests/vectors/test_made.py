@@ -3,22 +3,34 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from support.federation import MemoryHeld
 
 from federation.acceptance import Acceptance, Limits
 from federation.acceptance.table import STEPS
-from federation.crypto.envelope import replay_identity, verified_key_ids
+from federation.crypto.envelope import Body, replay_identity, verified_key_ids
 from federation.crypto.keys import VerifyingKey, digest
+from federation.documents.exchanged import Contribution, RoundRequest
 from federation.documents.types import DOCUMENT_OF, PayloadType
-from federation.errors import LaborfedError
+from federation.errors import LaborfedError, Reason
 from federation.log.bundle import Bundle
+from federation.rounds.aggregate import State, next_state, parameters_digest, sum_from_bytes
+from federation.rounds.terms import check_bare, check_vector
 from federation.trust import Pin, Trust
-from federation.wire.codec import decode_document, decode_envelope, encode_document
+from federation.wire.codec import (
+    decode_body,
+    decode_document,
+    decode_envelope,
+    encode_body,
+    encode_document,
+)
 from vectors.making import FOLDER, plain, text_of
 from vectors.making.files import MADE
+from vectors.making.rounds import TERMS
 
 DOCUMENTS = json.loads((FOLDER / "documents.json").read_text())
+BODIES = json.loads((FOLDER / "bodies.json").read_text())
 LOG = json.loads((FOLDER / "log.json").read_text())
 KEY = VerifyingKey(bytes.fromhex(DOCUMENTS["key"]["public"]))
 
@@ -59,6 +71,64 @@ def test_damaged_document_is_refused(kind, twin):
         opened(bytes.fromhex(twin["envelope"]))
     reason = getattr(caught.value, "reason", "envelope.unknown_type")
     assert reason == twin["reason"]
+
+
+def taken(raw: bytes) -> tuple[Any, bytes]:
+    """Take a body apart as conductor and city do; return its document and its vector."""
+    body = decode_body(raw)
+    document = opened(body.envelope)
+    if isinstance(document, Contribution):
+        check_vector(document, body.vector)
+    elif not (isinstance(document, RoundRequest) and document.previous_record_digest):
+        check_bare(body)
+    return document, body.vector
+
+
+GOOD = [
+    *(body for case in BODIES["contributions"] for body in case["sent"].values()),
+    BODIES["request"],
+    *BODIES["bare"],
+]
+
+
+@pytest.mark.parametrize("good", GOOD, ids=range(len(GOOD)))
+def test_body_is_its_envelope_and_its_vector(good):
+    body = Body(bytes.fromhex(good["envelope"]), bytes.fromhex(good["vector"]))
+    raw = bytes.fromhex(good["body"])
+    assert encode_body(body) == raw
+    assert taken(raw) == (opened(body.envelope), body.vector)
+
+
+TWINS = [
+    twin
+    for case in (*BODIES["contributions"], BODIES["request"], *BODIES["bare"])
+    for twin in case["damaged"]
+]
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=lambda t: t["name"])
+def test_damaged_body_is_refused(twin):
+    raw = bytes.fromhex(twin["body"])
+    if twin["reason"] == Reason.WRONG_SUM:
+        # a city compares with the record that the request names: tests/node/test_replay.py
+        record = opened(bytes.fromhex(BODIES["request"]["record"]))
+        assert digest(taken(raw)[1]) != record.sum_digest
+        return
+    with pytest.raises(LaborfedError) as caught:
+        taken(raw)
+    assert caught.value.reason == twin["reason"]
+
+
+def test_the_sum_is_the_recorded_one_and_leads_to_the_request_s_parameters():
+    case = BODIES["request"]
+    record = opened(bytes.fromhex(case["record"]))
+    request, raw = taken(bytes.fromhex(case["body"]))
+    assert digest(raw) == record.sum_digest
+    total = sum_from_bytes(raw, case["length"], case["modulus_bits"])
+    before = State(np.array(case["parameters"]), np.zeros(case["length"], dtype=np.int64))
+    after = next_state(before, total, TERMS)
+    assert parameters_digest(after.parameters) == request.parameters_digest
+    assert request.parameters_digest == record.next_parameters_digest
 
 
 def bundle_of(entry: dict[str, Any]) -> Bundle:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!federation/wire/v1/envelope.proto\x12\x12\x66\x65\x64\x65ration.wire.v1\".\n\tSignature\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"d\n\x08\x45nvelope\x12\x14\n\x0cpayload_type\x18\x01 \x01(\t\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12\x31\n\nsignatures\x18\x03 \x03(\x0b\x32\x1d.federation.wire.v1.Signatureb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!federation/wire/v1/envelope.proto\x12\x12\x66\x65\x64\x65ration.wire.v1\".\n\tSignature\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"d\n\x08\x45nvelope\x12\x14\n\x0cpayload_type\x18\x01 \x01(\t\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12\x31\n\nsignatures\x18\x03 \x03(\x0b\x32\x1d.federation.wire.v1.Signature\",\n\x08\x41ttached\x12\x10\n\x08\x65nvelope\x18\x0f \x01(\x0c\x12\x0e\n\x06vector\x18\x10 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,4 +35,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNATURE']._serialized_end=103
   _globals['_ENVELOPE']._serialized_start=105
   _globals['_ENVELOPE']._serialized_end=205
+  _globals['_ATTACHED']._serialized_start=207
+  _globals['_ATTACHED']._serialized_end=251
 # @@protoc_insertion_point(module_scope)

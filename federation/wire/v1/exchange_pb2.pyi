@@ -106,7 +106,7 @@ class Request(_message.Message):
     message_type: _builtins.str
     """Flower's message type: query | train | evaluate; or witness"""
     body: _builtins.bytes
-    """envelope; WitnessRequest"""
+    """Envelope or Attached; WitnessRequest"""
     def __init__(
         self,
         *,
@@ -131,7 +131,7 @@ class Answer(_message.Message):
     request_id: _builtins.int
     """0 in the first message, which only says hello"""
     body: _builtins.bytes
-    """envelope; WitnessReply"""
+    """Envelope or Attached; WitnessReply"""
     def __init__(
         self,
         *,

@@ -18,7 +18,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ConsentRequest(_message.Message):
-    """Bodies of the run protocol. Each travels as the payload of a signed envelope."""
+    """Bodies of the run protocol. Each travels as the payload of a signed envelope. A contribution's
+    vector is attached to its envelope; the sum of the record that a round request names may be.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -61,7 +63,6 @@ class RoundRequest(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     PARAMETERS_DIGEST_FIELD_NUMBER: _builtins.int
     PREVIOUS_RECORD_DIGEST_FIELD_NUMBER: _builtins.int
-    PREVIOUS_SUM_FIELD_NUMBER: _builtins.int
     ISSUED_MS_FIELD_NUMBER: _builtins.int
     charter_digest: _builtins.bytes
     attempt_nonce: _builtins.bytes
@@ -73,8 +74,6 @@ class RoundRequest(_message.Message):
     parameters_digest: _builtins.bytes
     previous_record_digest: _builtins.bytes
     """empty in the first round"""
-    previous_sum: _builtins.bytes
-    """signed little-endian integers of modulus_bits; empty in the first round"""
     issued_ms: _builtins.int
     def __init__(
         self,
@@ -87,12 +86,11 @@ class RoundRequest(_message.Message):
         kind: _builtins.str = ...,
         parameters_digest: _builtins.bytes = ...,
         previous_record_digest: _builtins.bytes = ...,
-        previous_sum: _builtins.bytes = ...,
         issued_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_nonce", b"attempt_nonce", "charter_digest", b"charter_digest", "issued_ms", b"issued_ms", "kind", b"kind", "membership_digest", b"membership_digest", "parameters_digest", b"parameters_digest", "previous_record_digest", b"previous_record_digest", "previous_sum", b"previous_sum", "roster_digest", b"roster_digest", "round", b"round"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_nonce", b"attempt_nonce", "charter_digest", b"charter_digest", "issued_ms", b"issued_ms", "kind", b"kind", "membership_digest", b"membership_digest", "parameters_digest", b"parameters_digest", "previous_record_digest", b"previous_record_digest", "roster_digest", b"roster_digest", "round", b"round"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -112,7 +110,7 @@ class Contribution(_message.Message):
     MODULUS_BITS_FIELD_NUMBER: _builtins.int
     LENGTH_FIELD_NUMBER: _builtins.int
     CITY_FIELD_NUMBER: _builtins.int
-    MASKED_FIELD_NUMBER: _builtins.int
+    MASKED_DIGEST_FIELD_NUMBER: _builtins.int
     VOTE_FIELD_NUMBER: _builtins.int
     charter_digest: _builtins.bytes
     attempt_nonce: _builtins.bytes
@@ -124,8 +122,8 @@ class Contribution(_message.Message):
     modulus_bits: _builtins.int
     length: _builtins.int
     city: _builtins.str
-    masked: _builtins.bytes
-    """unsigned little-endian integers modulo 2^modulus_bits"""
+    masked_digest: _builtins.bytes
+    """SHA-256 of the attached vector: unsigned little-endian integers modulo 2^modulus_bits"""
     vote: _builtins.bytes
     """envelope; empty unless kind is evaluation"""
     def __init__(
@@ -141,12 +139,12 @@ class Contribution(_message.Message):
         modulus_bits: _builtins.int = ...,
         length: _builtins.int = ...,
         city: _builtins.str = ...,
-        masked: _builtins.bytes = ...,
+        masked_digest: _builtins.bytes = ...,
         vote: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_nonce", b"attempt_nonce", "charter_digest", b"charter_digest", "city", b"city", "kind", b"kind", "length", b"length", "masked", b"masked", "membership_digest", b"membership_digest", "modulus_bits", b"modulus_bits", "parameters_digest", b"parameters_digest", "roster_digest", b"roster_digest", "round", b"round", "vote", b"vote"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_nonce", b"attempt_nonce", "charter_digest", b"charter_digest", "city", b"city", "kind", b"kind", "length", b"length", "masked_digest", b"masked_digest", "membership_digest", b"membership_digest", "modulus_bits", b"modulus_bits", "parameters_digest", b"parameters_digest", "roster_digest", b"roster_digest", "round", b"round", "vote", b"vote"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,10 +9,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 
-from federation.errors import Reason, StorageFault
-from node.store.engine import BEGIN
+from node.store.engine import begun
 
 
 def walk(engine: Engine, revision: str) -> None:
@@ -22,15 +20,9 @@ def walk(engine: Engine, revision: str) -> None:
     """
     config = _config()
     go = command.downgrade if revision == "base" else command.upgrade
-    try:
-        with (
-            engine.connect().execution_options(**{BEGIN: "BEGIN IMMEDIATE"}) as connection,
-            connection.begin(),
-        ):
-            config.attributes["connection"] = connection
-            go(config, revision)
-    except DBAPIError as error:
-        raise StorageFault(Reason.STORAGE, f"database: {error.orig}") from error
+    with begun(engine, "BEGIN IMMEDIATE") as connection:
+        config.attributes["connection"] = connection
+        go(config, revision)
 
 
 def is_known(revision: str) -> bool:

@@ -15,7 +15,8 @@ from typing import cast
 from benchmarks.rates.entries import batch
 from benchmarks.rates.pairs import Rate, compare
 from federation.log import database
-from federation.log.store import LogStore, NewEntry, create_log
+from federation.log.entry import NewEntry
+from federation.log.store import LogStore, create_log
 
 ENTRY_BYTES = 4_000
 ORIGIN = "log.example"

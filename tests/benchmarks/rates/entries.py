@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 
 from federation.crypto.keys import digest
-from federation.log.store import NewEntry
+from federation.log.entry import NewEntry
 
 KIND = "benchmark/entry"
 

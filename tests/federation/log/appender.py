@@ -5,7 +5,8 @@ from itertools import count
 from pathlib import Path
 
 from federation.crypto.keys import digest
-from federation.log.store import LogStore, NewEntry
+from federation.log.entry import NewEntry
+from federation.log.store import LogStore
 
 
 def statement(label: str, number: int) -> NewEntry:

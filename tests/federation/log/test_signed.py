@@ -10,8 +10,9 @@ from federation.crypto.keys import digest
 from federation.errors import LaborfedError, Reason, Stale
 from federation.log import store as stores
 from federation.log.database import Head
+from federation.log.entry import NewEntry
 from federation.log.signed import SignedHead
-from federation.log.store import LogStore, NewEntry, create_log
+from federation.log.store import LogStore, create_log
 
 
 def new(number: int) -> NewEntry:

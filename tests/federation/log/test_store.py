@@ -4,8 +4,9 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 from federation.crypto.keys import digest
 from federation.errors import LaborfedError, Malformed, Misconfigured, Reason, Stale, StorageFault
 from federation.log import merkle
-from federation.log.store import LogStore, NewEntry, create_log
+from federation.log.entry import NewEntry
+from federation.log.reading import Reading
+from federation.log.store import LogStore, create_log
 
 ORIGIN = "log.example/federation"
 APPENDER = Path(__file__).with_name("appender.py")
@@ -251,12 +254,15 @@ def test_re_deriving_goes_page_by_page(log: LogStore) -> None:
         pytest.param(lambda log: log.consistency(3, 2), id="consistency backwards"),
         pytest.param(lambda log: log.consistency(-1, 2), id="consistency from less than nothing"),
         pytest.param(lambda log: log.root(4), id="root of a tree to come"),
+        pytest.param(lambda log: log.proven(3, 2, 3), id="both proofs of an entry beyond the end"),
+        pytest.param(lambda log: log.proven(2, 4, 3), id="both proofs backwards"),
+        pytest.param(lambda log: log.proven(2, 3, 4), id="both proofs in a tree to come"),
     ],
 )
-def test_there_is_no(log: LogStore, ask) -> None:  # type: ignore[no-untyped-def]
+def test_there_is_no(log: LogStore, ask: Callable[[Reading], object]) -> None:
     log.append(many(0, 3), 0)
-    with pytest.raises(Malformed) as refusal:
-        ask(log)
+    with log.reading() as snapshot, pytest.raises(Malformed) as refusal:
+        ask(snapshot)
     assert refusal.value.reason is Reason.NOT_FOUND
 
 
@@ -286,6 +292,46 @@ def test_threads_read_true_proofs_while_others_append(log: LogStore) -> None:
             reader.result()
     assert sorted(indexes) == list(range(200))
     check(log)
+
+
+def test_several_questions_are_answered_from_one_snapshot(path: Path, log: LogStore) -> None:
+    log.append(many(0, 3), 0)
+    with log.reading() as snapshot:
+        assert snapshot.entry(2).index == 2
+        writer = LogStore(path)
+        writer.append(many(3, 2), 0)
+        writer.close()
+        assert snapshot.head.size == len(snapshot.entries(0, 10)) == 3
+        assert snapshot.stated(new(3).replay_identity) is None
+        with pytest.raises(Malformed):
+            snapshot.proven(2, 3, 5)
+    assert log.head().size == 5
+
+
+def test_one_entry_comes_back_as_the_store_would_prove_it(log: LogStore) -> None:
+    for size in range(34):
+        appended = log.append_one(new(size), log.head(), 7, lambda head: b"note of %d" % head.size)
+        head, proven = appended.head, appended.proven
+        assert (appended.entry, head) == (log.entry(size), log.head())
+        assert (appended.before.size, appended.note) == (size, b"note of %d" % (size + 1))
+        with log.reading() as snapshot:
+            assert proven == snapshot.proven(size, size, size + 1)
+        leaf = merkle.leaf_hash(new(size).digest)
+        merkle.verify_inclusion(leaf, size, head.size, proven.inclusion, head.root)
+        extension = size, appended.before.root, head.size, head.root, proven.consistency
+        merkle.verify_consistency(*extension)
+    check(log)
+
+
+def test_one_entry_is_appended_on_the_head_that_was_seen_alone(log: LogStore) -> None:
+    log.append(many(0, 3), 0)
+    seen = log.head()
+    log.append([new(3)], 0)
+    for other in (seen, replace(log.head(), root=seen.root)):
+        with pytest.raises(StorageFault) as refusal:
+            log.append_one(new(4), other, 0, lambda head: b"never")
+        assert refusal.value.reason is Reason.HEAD_MOVED
+    assert (log.head().size, list(log.signed_heads())) == (4, [])
 
 
 def start(path: Path, label: str, limit: str, batch: str) -> subprocess.Popen[str]:

@@ -16,11 +16,12 @@ from federation.rounds.aggregate import (
     MOST_PRODUCT,
     State,
     from_bytes,
-    from_modulus_bytes,
     initial_state,
     next_state,
+    parameters_digest,
+    sum_from_bytes,
+    sum_to_bytes,
     to_bytes,
-    to_modulus_bytes,
 )
 
 TERMS = TrainingTerms(
@@ -52,20 +53,27 @@ def step_by_hand(p: int, v: int, total: int, terms: TrainingTerms) -> tuple[int,
         )
     )
 )
-def test_a_sum_is_carried_as_wide_as_its_modulus_and_comes_back(
-    case: tuple[int, list[int]],
-) -> None:
+def test_a_sum_is_as_wide_as_its_modulus_and_comes_back(case: tuple[int, list[int]]) -> None:
     bits, values = case
-    total = to_bytes(np.array(values, dtype=np.int64))
-    carried = to_modulus_bytes(total, bits)
-    assert len(carried) == len(values) * bits // 8
-    assert from_modulus_bytes(carried, bits) == total
+    raw = sum_to_bytes(np.array(values, dtype=np.int64), bits)
+    assert raw == b"".join(value.to_bytes(bits // 8, "little", signed=True) for value in values)
+    total = sum_from_bytes(raw, len(values), bits)
+    assert total.dtype == np.int64
+    assert total.tolist() == values
 
 
-def test_half_an_integer_is_no_sum() -> None:
+@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("more", [-8, -4, -1, 1, 4, 8])
+def test_a_sum_of_another_length_is_refused(bits: int, more: int) -> None:
     with pytest.raises(Malformed) as caught:
-        from_modulus_bytes(bytes(12), 64)
+        sum_from_bytes(bytes(6 * bits // 8 + more), 6, bits)
     assert caught.value.reason is Reason.OUT_OF_BOUND
+
+
+def test_parameters_are_named_by_their_bytes_wherever_they_lie() -> None:
+    values = np.arange(-6, 6, dtype=np.int64)
+    for parameters in (values, values[::2], values.astype(values.dtype.newbyteorder(">"))):
+        assert parameters_digest(parameters) == digest(to_bytes(parameters))
 
 
 @settings(deadline=None)

@@ -15,16 +15,17 @@ from support.conducting import Office, ScriptedCities, training_terms, value_of
 from support.federation import DIVISIONS, Federation, signing_key
 
 from federation.audit import audit
+from federation.crypto.keys import digest
 from federation.documents.exchanged import ConsentRequest, RoundRequest
 from federation.documents.releases import ModelRelease, StatisticsRelease
 from federation.documents.runs import Closure, DropRecord, Roster, RoundRecord
 from federation.documents.types import Document
 from federation.errors import Malformed, Reason, Refused, Stale, StorageFault
 from federation.indicators.declaration import catalogue
-from federation.rounds.aggregate import from_bytes
+from federation.rounds.aggregate import sum_from_bytes
 from federation.rounds.desk import Stop
 from federation.rounds.stages import ENDS, NEXT, Stage
-from federation.wire.codec import decode_document, decode_envelope
+from federation.wire.codec import decode_body, decode_document, decode_envelope
 
 FIRST, SECOND, THIRD, FOURTH = DIVISIONS[:4]
 
@@ -74,12 +75,25 @@ def test_a_run_ends_in_a_release_whose_sums_are_the_cities(
     for record in logged(federation, RoundRecord):
         length = 2 if record.kind == "evaluation" else 6
         expected = sum(value_of(city, record.round, length) for city in federation.cities)
-        total = from_bytes(office.blobs.get(record.sum_digest), length)
+        total = sum_from_bytes(office.blobs.get(record.sum_digest), length, 32)
         assert np.array_equal(total, expected)
     (release,) = logged(federation, ModelRelease)
     assert release.card.cities == tuple(sorted(federation.cities))
     assert 0 < release.card.epsilon <= cities.charter.document.privacy.epsilon
     check(federation, office)
+
+
+def test_each_request_has_the_sum_of_the_round_before_attached(
+    federation: Federation, office: Office
+) -> None:
+    """The consent request and the first round have none; what is attached is not signed again."""
+    cities = scripted(federation)
+    office.conduct(cities)
+    joining, first, *later = map(decode_body, cities.bodies)
+    assert (joining.vector, first.vector) == (b"", b"")
+    records = {record.round: record for record in logged(federation, RoundRecord)}
+    assert [digest(body.vector) for body in later] == [records[1].sum_digest, records[2].sum_digest]
+    assert all(body.vector not in body.envelope for body in later)
 
 
 def test_a_statistics_run_ends_in_figures(federation: Federation, office: Office) -> None:

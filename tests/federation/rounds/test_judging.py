@@ -11,12 +11,14 @@ from support.federation import CityKeys, Federation, envelope
 from support.runs import Run
 
 from federation.acceptance import Accepted
+from federation.crypto.envelope import Body
 from federation.crypto.keys import digest
 from federation.documents.exchanged import ConsentRequest, Contribution, Refusal, RoundRequest
 from federation.documents.types import Document, PayloadType
 from federation.errors import LaborfedError, Reason, Refused
 from federation.rounds import judging, terms
 from federation.rounds.aggregate import to_bytes
+from federation.wire.codec import decode_body, encode_body
 
 ONE, OTHER = "310000", "330100"
 
@@ -45,11 +47,11 @@ class Bench:
         return self.federation.publisher.acceptance.in_run(raw, expected, self.federation.clock())
 
     def consent(self, raw: bytes) -> object:
-        return judging.consent(raw, ONE, self.request, self.in_run)
+        return judging.consent(decode_body(raw), ONE, self.request, self.in_run)
 
     def contribution(self, raw: bytes, request: RoundRequest) -> Contribution:
         context = terms.mask_context(request, self.coordinator.charter.document)
-        return judging.contribution(raw, ONE, context, self.in_run)
+        return judging.contribution(decode_body(raw), ONE, context, self.in_run)
 
     def refusal(self, city: str, reason: str) -> bytes:
         refusal = Refusal(
@@ -75,8 +77,11 @@ class Bench:
 
     def with_vote(self, request: RoundRequest, vote: bytes) -> bytes:
         context = terms.mask_context(request, self.coordinator.charter.document)
-        contribution = Contribution(**vars(context), city=ONE, masked=bytes(8), vote=vote)
-        return self.federation.by_city(contribution, ONE)
+        vector = bytes(8)
+        contribution = Contribution(
+            **vars(context), city=ONE, masked_digest=digest(vector), vote=vote
+        )
+        return encode_body(Body(self.federation.by_city(contribution, ONE), vector))
 
 
 @pytest.fixture
@@ -122,7 +127,19 @@ def changed(**changes: Any) -> Callable[[Bench], bytes]:
             id="with a damaged signature",
         ),
         pytest.param(
-            lambda b: b.coordinator.ask()[ONE], Reason.UNEXPECTED_TYPE, id="that is a contribution"
+            lambda b: decode_body(b.coordinator.ask()[ONE]).envelope,
+            Reason.UNEXPECTED_TYPE,
+            id="that is a contribution",
+        ),
+        pytest.param(
+            lambda b: encode_body(Body(b.coordinator.consents[ONE], b"\0")),
+            Reason.NOT_DECODABLE,
+            id="with a vector attached",
+        ),
+        pytest.param(
+            lambda b: b.coordinator.ask()[ONE],
+            Reason.NOT_DECODABLE,
+            id="that is a contribution with its vector",
         ),
         pytest.param(lambda b: b"", Reason.NOT_DECODABLE, id="that is empty"),
         pytest.param(lambda b: b"\xff" * 40, Reason.NOT_DECODABLE, id="that is noise"),
@@ -165,6 +182,56 @@ def test_a_contribution_to_this_request_counts(bench: Bench) -> None:
     request = bench.coordinator.round_request()
     raw = bench.coordinator.ask()[ONE]
     assert bench.contribution(raw, request) == opened(raw)
+
+
+def with_vector(change: Callable[[bytes], bytes]) -> Callable[[Bench], bytes]:
+    """A city's genuine contribution whose vector was changed after it was signed."""
+
+    def make(bench: Bench) -> bytes:
+        came = decode_body(bench.coordinator.ask()[ONE])
+        return encode_body(came._replace(vector=change(came.vector)))
+
+    return make
+
+
+def with_the_vector_of_another(bench: Bench) -> bytes:
+    answers = bench.coordinator.ask()
+    own, other = decode_body(answers[ONE]), decode_body(answers[OTHER])
+    return encode_body(Body(own.envelope, other.vector))
+
+
+def signed_with(vector: bytes) -> Callable[[Bench], bytes]:
+    """A contribution that names a vector of another length than it says, by its right digest."""
+
+    def make(bench: Bench) -> bytes:
+        contribution = opened(bench.coordinator.ask()[ONE])
+        assert isinstance(contribution, Contribution)
+        named = replace(contribution, masked_digest=digest(vector))
+        return encode_body(Body(bench.federation.by_city(named, ONE), vector))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(with_vector(lambda v: v[:-1] + bytes([v[-1] ^ 1])), id="altered on the way"),
+        pytest.param(with_vector(lambda v: v[:-4]), id="cut short on the way"),
+        pytest.param(with_vector(lambda v: v + bytes(4)), id="with more behind it"),
+        pytest.param(with_vector(lambda _: b""), id="left out"),
+        pytest.param(with_the_vector_of_another, id="of another city"),
+        pytest.param(signed_with(bytes(20)), id="shorter than the contribution says"),
+        pytest.param(signed_with(bytes(28)), id="longer than the contribution says"),
+        pytest.param(signed_with(b""), id="empty by its own digest"),
+    ],
+)
+def test_a_contribution_does_not_count_with_a_vector(
+    bench: Bench, answer: Callable[[Bench], bytes]
+) -> None:
+    raw = answer(bench)
+    with pytest.raises(LaborfedError, match="vector") as caught:
+        bench.contribution(raw, bench.coordinator.round_request())
+    assert caught.value.reason is Reason.WRONG_BINDING
 
 
 @pytest.mark.parametrize(

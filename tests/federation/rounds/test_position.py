@@ -17,7 +17,13 @@ from federation.documents.types import Document
 from federation.errors import LaborfedError, Malformed, Reason, StorageFault
 from federation.exchange.blobs import BlobStore
 from federation.exchange.database import open_database
-from federation.rounds.aggregate import initial_state, next_state, to_bytes
+from federation.rounds.aggregate import (
+    initial_state,
+    next_state,
+    sum_from_bytes,
+    sum_to_bytes,
+    to_bytes,
+)
 from federation.rounds.position import Position, following, resume, start
 from federation.rounds.terms import NO_PARAMETERS
 
@@ -53,7 +59,7 @@ class Kept:
                 RecordedContribution(city=city, digest=digest(city.encode()))
                 for city in sorted(self.federation.cities)
             ),
-            sum_digest=self.blobs.put(to_bytes(total)),
+            sum_digest=self.blobs.put(sum_to_bytes(total, self.charter.privacy.modulus_bits)),
             next_parameters_digest=digest(after),
             previous_record_digest=self.previous,
             closed_ms=self.federation.clock(),
@@ -126,9 +132,10 @@ def test_resuming_equals_having_gone_step_by_step(kept: Kept) -> None:
     for raw in kept.envelopes:
         document = opened(raw)
         if isinstance(document, RoundRecord):
-            total = kept.blobs.get(document.sum_digest)
+            raw_sum = kept.blobs.get(document.sum_digest)
+            total = sum_from_bytes(raw_sum, 6, kept.charter.privacy.modulus_bits)
             state = following(walked.state, total, kept.charter, document.kind)
-            walked = walked.recorded(document, document_digest(raw), total, state)
+            walked = walked.recorded(document, document_digest(raw), raw_sum, state)
         else:
             walked = walked.noted(document, document_digest(raw))
     resumed = kept.position()
@@ -149,7 +156,7 @@ def test_an_evaluation_moves_no_parameters(kept: Kept) -> None:
     assert after.completed == 4
     assert after.state is not None
     assert after.state.parameters.tolist() == before.state.parameters.tolist()
-    assert after.last_sum == to_bytes(np.array([5, 9]))
+    assert after.last_sum == sum_to_bytes(np.array([5, 9]), 32)
 
 
 def test_attempts_drops_release_and_end_are_read_back(kept: Kept) -> None:
@@ -186,7 +193,7 @@ def test_a_statistics_run_has_no_state(kept: Kept) -> None:
     kept.record(b"", b"", np.arange(6), kind="statistics")
     position = kept.position()
     assert position.state is None
-    assert (position.completed, position.last_sum) == (1, to_bytes(np.arange(6)))
+    assert (position.completed, position.last_sum) == (1, sum_to_bytes(np.arange(6), 32))
 
 
 def wrong_end(kept: Kept) -> None:
@@ -200,6 +207,15 @@ def foreign_document(kept: Kept) -> None:
     kept.keep(kept.charter)
 
 
+def sum_of_another_length(kept: Kept) -> None:
+    kept.record(to_bytes(START), to_bytes(START), np.zeros(7))
+
+
+def sum_as_wide_as_a_parameter(kept: Kept) -> None:
+    wide = kept.blobs.put(bytes(48))
+    kept.record(to_bytes(START), to_bytes(START), np.zeros(6), sum_digest=wide)
+
+
 def lost_sum(kept: Kept) -> None:
     kept.record(to_bytes(START), to_bytes(START), np.zeros(6), sum_digest=digest(b"lost"))
 
@@ -209,6 +225,8 @@ def lost_sum(kept: Kept) -> None:
     [
         pytest.param(wrong_end, Reason.STORAGE, id="a sum that leads elsewhere"),
         pytest.param(foreign_document, Reason.STORAGE, id="a document no run has"),
+        pytest.param(sum_of_another_length, Reason.OUT_OF_BOUND, id="a sum of another length"),
+        pytest.param(sum_as_wide_as_a_parameter, Reason.OUT_OF_BOUND, id="a sum too wide"),
         pytest.param(lost_sum, Reason.NOT_FOUND, id="a sum that was lost"),
     ],
 )

@@ -1,14 +1,18 @@
 """What a coordinator keeps of runs: in order, apart, together with what it is about."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from federation.crypto.envelope import Body
 from federation.crypto.keys import digest
-from federation.rounds.store import RunStore, open_run_store
+from federation.errors import StorageFault
+from federation.rounds.store import RunStore, Summed, open_run_store
 
 ONE, OTHER = digest(b"one charter"), digest(b"another charter")
+SENT = Body(b"contribution", b"its vector")
 
 
 @pytest.fixture
@@ -31,40 +35,75 @@ def test_documents_come_back_in_order_and_each_run_alone(store: RunStore, path: 
 
 
 def test_contributions_are_found_by_their_digest(store: RunStore, path: Path) -> None:
-    sent = {"310000": b"contribution 1", "330100": b"contribution 2"}
-    store.keep(ONE, b"record", sent)
+    sent = {"310000": Body(b"contribution 1", b"one"), "330100": Body(b"contribution 2", b"two")}
+    store.keep(ONE, b"record", Summed(sent, b"sum"))
     for again in (store, open_run_store(path)):
-        for raw in sent.values():
-            assert again.contribution(digest(raw)) == raw
+        for body in sent.values():
+            assert again.contribution(digest(body.envelope)) == body
+            assert again.contribution(digest(body.vector)) is None
         assert again.contribution(digest(b"never sent")) is None
         assert again.contribution(digest(b"record")) is None
 
 
+def test_sums_are_found_by_their_digest(store: RunStore, path: Path) -> None:
+    store.keep(ONE, b"record", Summed({"310000": SENT}, b"sum"))
+    store.keep(OTHER, b"record", Summed({"310000": SENT}, b"another sum"))
+    for again in (store, open_run_store(path)):
+        assert again.sum_of(digest(b"sum")) == b"sum"
+        assert again.sum_of(digest(b"another sum")) == b"another sum"
+        assert again.sum_of(digest(SENT.vector)) is None
+        assert again.sum_of(digest(b"record")) is None
+
+
 def test_a_contribution_kept_twice_is_one(store: RunStore) -> None:
     """An evaluation repeated with the very same bytes, or a coordinator that keeps once more."""
-    store.keep(ONE, b"record", {"310000": b"contribution"})
-    store.keep(ONE, b"record again", {"310000": b"contribution"})
-    assert store.contribution(digest(b"contribution")) == b"contribution"
+    store.keep(ONE, b"record", Summed({"310000": SENT}, b"sum"))
+    store.keep(ONE, b"record again", Summed({"310000": SENT}, b"sum"))
+    assert store.contribution(digest(SENT.envelope)) == SENT
+    assert store.sum_of(digest(b"sum")) == b"sum"
     assert store.documents(ONE) == [b"record", b"record again"]
 
 
-def test_a_document_and_its_contributions_are_kept_together_or_not_at_all(
+def test_a_document_its_contributions_and_their_sum_are_kept_together_or_not_at_all(
     store: RunStore,
 ) -> None:
     with pytest.raises(IntegrityError):
-        store.keep(ONE, None, {"310000": b"contribution"})  # type: ignore[arg-type]
-    assert store.contribution(digest(b"contribution")) is None
+        store.keep(ONE, None, Summed({"310000": SENT}, b"sum"))  # type: ignore[arg-type]
+    assert store.contribution(digest(SENT.envelope)) is None
+    assert store.sum_of(digest(b"sum")) is None
     assert store.documents(ONE) == []
 
 
 def test_only_the_last_document_of_the_run_is_forgotten(store: RunStore) -> None:
     for charter, document in ((ONE, b"one"), (OTHER, b"other"), (ONE, b"two"), (OTHER, b"last")):
-        store.keep(charter, document, {"310000": b"to " + document})
+        store.keep(charter, document, Summed({"310000": Body(b"to " + document)}, document))
     store.forget_last(ONE)
     assert (store.documents(ONE), store.documents(OTHER)) == ([b"one"], [b"other", b"last"])
-    assert store.contribution(digest(b"to two")) == b"to two"
+    assert store.contribution(digest(b"to two")) == Body(b"to two")
+    assert store.sum_of(digest(b"two")) == b"two"
 
 
 def test_the_file_is_private(store: RunStore, path: Path) -> None:
     store.keep(ONE, b"document")
     assert path.stat().st_mode & 0o077 == 0
+
+
+def damage(path: Path, change: Callable[[bytes], bytes]) -> None:
+    vectors = path.with_name(f"{path.name}-vectors")
+    vectors.write_bytes(change(vectors.read_bytes()))
+
+
+def test_a_kept_sum_that_is_another_now_is_not_given_away(store: RunStore, path: Path) -> None:
+    store.keep(ONE, b"record", Summed({"310000": SENT}, b"sum"))
+    damage(path, lambda raw: raw[:-1] + b"?")
+    with pytest.raises(StorageFault, match="damaged"):
+        store.sum_of(digest(b"sum"))
+
+
+def test_a_vector_that_is_cut_short_is_a_fault_and_no_shorter_vector(
+    store: RunStore, path: Path
+) -> None:
+    store.keep(ONE, b"record", Summed({"310000": SENT}, b"sum"))
+    damage(path, lambda raw: raw[: len(SENT.vector) - 1])
+    with pytest.raises(StorageFault, match="lacks"):
+        store.contribution(digest(SENT.envelope))

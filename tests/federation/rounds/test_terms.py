@@ -8,6 +8,7 @@ import pytest
 from support.cities import charter_of, statistics_charter_of
 from support.federation import Federation
 
+from federation.crypto.envelope import Body
 from federation.crypto.keys import digest
 from federation.crypto.masking import MaskContext
 from federation.documents.charter import Charter
@@ -131,7 +132,6 @@ def request_of(**changes: object) -> RoundRequest:
         kind="evaluation",
         parameters_digest=digest(b"parameters"),
         previous_record_digest=digest(b"record"),
-        previous_sum=b"",
         issued_ms=1,
     )
     return replace(request, **changes)  # type: ignore[arg-type]
@@ -151,6 +151,25 @@ def test_masks_are_bound_to_all_that_a_request_names(training: Charter) -> None:
     )
 
 
+def mask_context_of(**changes: object) -> MaskContext:
+    context = MaskContext(
+        charter_digest=digest(b"charter"),
+        attempt_nonce=digest(b"nonce"),
+        membership_digest=digest(b"membership"),
+        roster_digest=digest(b"roster"),
+        round=1,
+        parameters_digest=digest(b"parameters"),
+        kind="training",
+        modulus_bits=32,
+        length=6,
+    )
+    return replace(context, **changes)  # type: ignore[arg-type]
+
+
+def contribution_of(context: MaskContext, vector: bytes = b"") -> Contribution:
+    return Contribution(**vars(context), city="310000", masked_digest=digest(vector))
+
+
 CHANGED: dict[str, object] = {
     "charter_digest": digest(b"other"),
     "attempt_nonce": digest(b"other"),
@@ -168,18 +187,14 @@ def test_a_contribution_with_another_field_is_not_the_request_s(
 ) -> None:
     request = request_of(kind="training", round=1)
     context = terms.mask_context(request, training)
-    contribution = Contribution(
-        **vars(context), city="310000", masked=bytes(4 * context.length), vote=b""
-    )
+    contribution = contribution_of(context)
     terms.check_binding(contribution, context)
     changes: dict[str, object] = {
         **CHANGED,
         "modulus_bits": 64,
         "length": context.length + 1,
     }
-    changed = {**vars(context), field: changes[field]}
-    size = int(str(changed["modulus_bits"])) * int(str(changed["length"])) // 8
-    other = Contribution(**changed, city="310000", masked=bytes(size))
+    other = replace(contribution, **{field: changes[field]})  # type: ignore[arg-type]
     with pytest.raises(Malformed, match=field) as caught:
         terms.check_binding(other, context)
     assert caught.value.reason is Reason.WRONG_BINDING
@@ -187,3 +202,39 @@ def test_a_contribution_with_another_field_is_not_the_request_s(
 
 def test_every_field_of_the_context_is_checked() -> None:
     assert {*CHANGED, "modulus_bits", "length"} == set(MaskContext.__dataclass_fields__)
+
+
+VECTOR = bytes(range(24))  # six integers of 32 bits, three of 64
+
+
+@pytest.mark.parametrize(("bits", "length"), [(32, 6), (64, 3)])
+def test_a_contribution_comes_with_the_vector_that_it_names(bits: int, length: int) -> None:
+    context = mask_context_of(modulus_bits=bits, length=length)
+    terms.check_vector(contribution_of(context, VECTOR), VECTOR)
+
+
+@pytest.mark.parametrize(
+    ("named", "came", "length"),
+    [
+        pytest.param(VECTOR, VECTOR[::-1], 6, id="altered"),
+        pytest.param(VECTOR, VECTOR[:-4], 6, id="cut short"),
+        pytest.param(VECTOR, VECTOR + bytes(4), 6, id="with more behind it"),
+        pytest.param(VECTOR, b"", 6, id="left out"),
+        # the digest holds: it is the contribution that names another length
+        pytest.param(VECTOR, VECTOR, 5, id="longer than it says"),
+        pytest.param(VECTOR, VECTOR, 7, id="shorter than it says"),
+        pytest.param(b"", b"", 6, id="empty, and named so"),
+    ],
+)
+def test_a_contribution_does_not_come_with_a_vector(named: bytes, came: bytes, length: int) -> None:
+    contribution = contribution_of(mask_context_of(length=length), named)
+    with pytest.raises(Malformed) as caught:
+        terms.check_vector(contribution, came)
+    assert caught.value.reason is Reason.WRONG_BINDING
+
+
+def test_nothing_is_attached_to_what_names_no_vector() -> None:
+    terms.check_bare(Body(b"envelope"))
+    with pytest.raises(Malformed) as caught:
+        terms.check_bare(Body(b"envelope", b"\0"))
+    assert caught.value.reason is Reason.NOT_DECODABLE

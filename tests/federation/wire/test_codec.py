@@ -15,6 +15,7 @@ from support.federation import signing_key
 from support.strategies import documents
 
 from federation.crypto.envelope import (
+    Body,
     Envelope,
     Signature,
     pae,
@@ -36,10 +37,12 @@ from federation.log.witnessing import MOST_PROOFS, WitnessReply, WitnessRequest
 from federation.wire.codec import (
     bundle_from_message,
     bundle_to_message,
+    decode_body,
     decode_document,
     decode_envelope,
     decode_witness_reply,
     decode_witness_request,
+    encode_body,
     encode_document,
     encode_envelope,
     encode_witness_reply,
@@ -135,6 +138,88 @@ def test_a_bundle_comes_back_equal_over_the_wire() -> None:
     assert {field.name for field in dataclasses.fields(Bundle)} == {
         field.name for field in log_pb2.Bundle.DESCRIPTOR.fields
     }
+
+
+# --- bodies: an envelope, with or without a vector -------------------------------------------
+
+envelopes = st.builds(
+    Envelope,
+    st.sampled_from([kind.value for kind in PayloadType]),
+    st.binary(max_size=64),
+    st.lists(st.sampled_from(range(4)), unique=True).map(
+        lambda keys: tuple(Signature(digest(bytes([key])), bytes(64)) for key in keys)
+    ),
+).map(encode_envelope)
+
+
+@given(envelopes, st.binary(max_size=64))
+@example(encode_envelope(Envelope("t", b"")), b"\0")
+def test_a_body_comes_back_equal(envelope: bytes, vector: bytes) -> None:
+    raw = encode_body(Body(envelope, vector))
+    assert decode_body(raw) == Body(envelope, vector)
+    assert (raw == envelope) == (vector == b"")
+    assert raw.endswith(vector)  # not a byte of it is written otherwise
+
+
+@given(envelopes, st.binary(min_size=1, max_size=64))
+def test_no_bytes_are_an_envelope_and_an_envelope_with_its_vector(
+    envelope: bytes, vector: bytes
+) -> None:
+    attached = encode_body(Body(envelope, vector))
+    with pytest.raises(Malformed) as caught:
+        decode_envelope(attached)
+    assert caught.value.reason is Reason.NOT_DECODABLE
+    assert decode_body(envelope) == Body(envelope)
+    numbers = [
+        {field.number for field in message.DESCRIPTOR.fields}
+        for message in (envelope_pb2.Envelope, envelope_pb2.Attached)
+    ]
+    assert set.isdisjoint(*numbers)
+
+
+@given(envelopes, st.binary(min_size=1, max_size=64))
+def test_what_is_attached_is_opened_once(envelope: bytes, vector: bytes) -> None:
+    once = encode_body(Body(envelope, vector))
+    outer = decode_body(encode_body(Body(once, vector)))
+    assert outer == Body(once, vector)
+    with pytest.raises(Malformed):
+        decode_envelope(outer.envelope)
+
+
+@given(envelopes, st.binary(min_size=1, max_size=64), st.data())
+def test_a_body_cut_short_is_none(envelope: bytes, vector: bytes, data: st.DataObject) -> None:
+    raw = encode_body(Body(envelope, vector))
+    # between the two fields there is an envelope alone, which names a vector that did not come
+    whole = envelope_pb2.Attached(envelope=envelope).SerializeToString()
+    length = data.draw(st.integers(1, len(raw) - 1).filter(lambda size: size != len(whole)))
+    with pytest.raises(Malformed) as caught:
+        decode_body(raw[:length])
+    assert caught.value.reason is Reason.NOT_DECODABLE
+    assert decode_body(whole) == Body(envelope)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b"\x7a\x01e" + UNKNOWN_FIELD, id="a field more"),
+        pytest.param(b"\x7a\x01e\x82\x01\x01v" + UNKNOWN_FIELD, id="a field more after the vector"),
+        pytest.param(b"\x7a\x01e\x0a\x01t", id="a field of the envelope beside it"),
+        pytest.param(b"\x7a\x01e\x82\x01\x02v", id="a vector shorter than it says"),
+        pytest.param(b"\x7a\x01e\x80\x01\x07", id="a number as vector"),
+    ],
+)
+def test_other_bytes_are_no_body(raw: bytes) -> None:
+    with pytest.raises(Malformed) as caught:
+        decode_body(raw)
+    assert caught.value.reason is Reason.NOT_DECODABLE
+
+
+def test_a_vector_before_its_envelope_is_neither() -> None:
+    """The first byte tells the two apart, so the envelope comes first."""
+    raw = b"\x82\x01\x01v" + b"\x7a\x01e"
+    assert envelope_pb2.Attached.FromString(raw).envelope == b"e"
+    with pytest.raises(Malformed):
+        decode_envelope(decode_body(raw).envelope)
 
 
 # --- the signed bytes are the bytes that travel ---------------------------------------------

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from federation.errors import LaborfedError, Reason
+from federation.vectors import Place
 from node.records import Grade
 from node.store import answers, cells, documents, egress, models, records, runs
-from node.store.answers import Question
+from node.store.answers import Answer, Question
 from node.store.documents import StoredDocument
 from node.store.egress import Departure
 from node.store.engine import Store
@@ -216,12 +217,15 @@ def test_a_different_document_cannot_take_an_identity_or_a_leaf(
     assert caught.value.reason is Reason.STORAGE
 
 
-def test_the_checkpoint_moves_only_from_the_one_that_was_seen(store: Store) -> None:
+@pytest.mark.parametrize("seen", [None, b"one"], ids=["none", "an older one"])
+def test_the_checkpoint_moves_only_from_the_one_that_was_seen(
+    store: Store, seen: bytes | None
+) -> None:
     with store.write() as c:
         documents.keep_checkpoint(c, None, b"one")
         documents.keep_checkpoint(c, b"one", b"two")
         with pytest.raises(LaborfedError) as caught:
-            documents.keep_checkpoint(c, b"one", b"three")
+            documents.keep_checkpoint(c, seen, b"three")
         assert documents.kept_checkpoint(c) == b"two"
     assert caught.value.reason is Reason.HEAD_MOVED
 
@@ -244,22 +248,25 @@ def test_cells_hold_the_last_value(store: Store) -> None:
 
 
 ASKED = Question(ATTEMPT, 3, "round")
+FIRST, SECOND = Answer(b"first", Place(7, 24)), Answer(b"second")
 
 
 def test_an_answer_is_committed_once_and_repeated_byte_for_byte(store: Store) -> None:
     with store.write() as c:
         assert answers.committed_answer(c, ASKED, b"q" * 32) is None
-        assert answers.commit_answer(c, ASKED, b"q" * 32, b"first", at_ms=1) == b"first"
+        assert answers.given(c, ASKED) is None
+        assert answers.commit_answer(c, ASKED, b"q" * 32, FIRST, at_ms=1) == FIRST
     with store.write() as c:
-        assert answers.committed_answer(c, ASKED, b"q" * 32) == b"first"
-        assert answers.commit_answer(c, ASKED, b"q" * 32, b"second", at_ms=2) == b"first"
+        assert answers.committed_answer(c, ASKED, b"q" * 32) == FIRST
+        assert answers.commit_answer(c, ASKED, b"q" * 32, SECOND, at_ms=2) == FIRST
+        assert answers.given(c, ASKED) == FIRST.envelope
 
 
 def test_another_request_for_an_answered_question_is_refused(store: Store) -> None:
     with store.write() as c:
-        answers.commit_answer(c, ASKED, b"q" * 32, b"first", at_ms=1)
+        answers.commit_answer(c, ASKED, b"q" * 32, FIRST, at_ms=1)
         with pytest.raises(LaborfedError) as committing:
-            answers.commit_answer(c, ASKED, b"p" * 32, b"first", at_ms=2)
+            answers.commit_answer(c, ASKED, b"p" * 32, FIRST, at_ms=2)
         with pytest.raises(LaborfedError) as looking:
             answers.committed_answer(c, ASKED, b"p" * 32)
     assert committing.value.reason is looking.value.reason is Reason.ANSWERED
@@ -272,8 +279,9 @@ def test_another_request_for_an_answered_question_is_refused(store: Store) -> No
 )
 def test_another_question_has_an_answer_of_its_own(store: Store, other: Question) -> None:
     with store.write() as c:
-        answers.commit_answer(c, ASKED, b"q" * 32, b"first", at_ms=1)
-        assert answers.commit_answer(c, other, b"p" * 32, b"second", at_ms=2) == b"second"
+        answers.commit_answer(c, ASKED, b"q" * 32, FIRST, at_ms=1)
+        assert answers.commit_answer(c, other, b"p" * 32, SECOND, at_ms=2) == SECOND
+        assert answers.committed_answer(c, other, b"p" * 32) == SECOND
 
 
 def test_the_egress_ledger_lists_everything_in_order(store: Store) -> None:

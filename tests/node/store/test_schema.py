@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, insert, inspect, text
+from sqlalchemy import MetaData, Table, create_engine, insert, inspect, text
 
 from federation.errors import Misconfigured, Reason, StorageFault
+from federation.vectors import Place
 from federation.wal import LONGEST_PAGES
 from node.records import RECORDS, Grade, columns, grade_of
+from node.store.answers import Answer, Question, committed_answer
 from node.store.engine import Store, open_store
 from node.store.migrations import migrate, newest
 from node.store.schema import HASHED, RECORD_TABLES, cells, metadata
@@ -67,6 +69,17 @@ def test_migrations_lead_to_the_schema_and_back(store: Store) -> None:
     migrate(store.engine)
     with store.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_an_answer_from_before_vectors_is_given_again_without_one(store: Store) -> None:
+    question, request = Question(b"a" * 32, 1, "training"), b"q" * 32
+    migrate(store.engine, "0003")
+    row = {**vars(question), "request_digest": request, "answer": b"envelope", "committed_ms": 1}
+    with store.write() as connection:
+        connection.execute(insert(Table("answers", MetaData(), autoload_with=connection)), row)
+    migrate(store.engine)
+    with store.read() as connection:
+        assert committed_answer(connection, question, request) == Answer(b"envelope", Place(0, 0))
 
 
 def test_migrated_checks_and_foreign_keys_are_those_of_the_schema(store: Store) -> None:

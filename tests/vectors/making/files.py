@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from vectors.making import documents, log, rounds
+from vectors.making import bodies, documents, log, rounds
 
 MADE: Mapping[str, Callable[[], dict[str, Any]]] = {
     "documents.json": documents.vectors,
+    "bodies.json": bodies.vectors,
     "log.json": log.vectors,
     "rounds.json": rounds.vectors,
 }

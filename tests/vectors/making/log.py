@@ -20,7 +20,7 @@ from federation.errors import Reason
 from federation.log import merkle
 from federation.log.bundle import Bundle
 from federation.log.checkpoint import Checkpoint, sign_checkpoint, split_note, verify_checkpoint
-from federation.wire.codec import decode_envelope, encode_envelope
+from federation.wire.codec import decode_envelope, encode_body, encode_envelope
 from federation.wire.v1 import envelope_pb2
 from vectors.making import plain
 
@@ -54,7 +54,7 @@ def vectors() -> dict[str, Any]:
                 "max_clock_skew_ms": limits.max_clock_skew_ms,
             },
             "entries": [_entry(federation, each) for each in met],
-            "contributions": sorted(raw.hex() for raw in run.kept.contributions.values()),
+            "contributions": sorted(encode_body(b).hex() for b in run.kept.contributions.values()),
             "damaged": [_twin(federation, met[TARGET], damage) for damage in DAMAGES],
         }
 

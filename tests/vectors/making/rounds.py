@@ -11,6 +11,7 @@ import numpy as np
 from federation.crypto.keys import AgreementKey, digest
 from federation.crypto.masking import (
     MaskContext,
+    Masked,
     apply_masks,
     encode,
     mask_key,
@@ -19,7 +20,7 @@ from federation.crypto.masking import (
 )
 from federation.documents.charter import TrainingTerms
 from federation.errors import Malformed
-from federation.rounds.aggregate import State, next_state, to_bytes
+from federation.rounds.aggregate import Integers, State, next_state, sum_to_bytes, to_bytes
 from vectors.making import plain
 
 CITIES = ("310000", "330100", "340100")
@@ -68,9 +69,10 @@ def _seed(city: str) -> bytes:
     return digest(b"agreement " + city.encode())
 
 
-def _sum(context: MaskContext) -> dict[str, Any]:
+def masked_by_all(context: MaskContext) -> dict[str, Masked]:
+    """Return what each city sends, masked towards the two others."""
     publics = {city: _key(city).public for city in CITIES}
-    masked = {
+    return {
         city: apply_masks(
             np.array(VALUES[city], dtype=np.int64),
             city,
@@ -80,22 +82,33 @@ def _sum(context: MaskContext) -> dict[str, Any]:
         )
         for city in CITIES
     }
-    total = unmask_sum(list(masked.values()), context.modulus_bits)
+
+
+def summed(context: MaskContext) -> Integers:
+    """Return the round's sum, int64."""
+    return unmask_sum(list(masked_by_all(context).values()), context.modulus_bits)
+
+
+def _sum(context: MaskContext) -> dict[str, Any]:
+    masked, total = masked_by_all(context), summed(context)
+    recorded = sum_to_bytes(total, context.modulus_bits)
     return {
         "context": plain(context),
         "cities": [
             {
                 "city": city,
                 "agreement_seed": _seed(city).hex(),
-                "agreement_key": publics[city].hex(),
+                "agreement_key": _key(city).public.hex(),
                 "values": list(VALUES[city]),
                 "masked": encode(masked[city]).hex(),
+                "masked_digest": digest(encode(masked[city])).hex(),
             }
             for city in CITIES
         ],
         "pairs": [_pair(a, b, context) for a in CITIES for b in CITIES if a < b],
         "sum": total.tolist(),
-        "sum_sha256": digest(to_bytes(total)).hex(),
+        "sum_bytes": recorded.hex(),
+        "sum_digest": digest(recorded).hex(),
         "damaged": _unrelated(context),
     }
 

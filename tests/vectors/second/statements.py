@@ -19,7 +19,7 @@ TYPES = {
 # Of these messages none is a document by itself.
 for _part in ("Administrator", "City", "PrivacyTerms", "TrainingTerms", "StatisticsTerms", "Cell",
               "RecordedContribution", "ModelCard", "KindNotice", "Envelope",
-              "Signature"):  # fmt: skip
+              "Signature", "Attached"):  # fmt: skip
     TYPES = {kind: name for kind, name in TYPES.items() if name != _part}
 
 MAY_BE_EMPTY = {
