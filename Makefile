@@ -52,9 +52,9 @@ protos: $(DEVELOPMENT) ## generate federation/wire/v1 from proto/
 attacks: $(DEVELOPMENT) ## the attack table: who tries what, where it is stopped, by which reason
 	@PYTHONPATH=tests $(BIN)/python -m attacks
 
-mutants: $(DEVELOPMENT) ## break each line that stops an attack, in a copy; the long count of make soak
+mutants: $(DEVELOPMENT) ## break each line that stops an attack, in a fork; the long count of make soak
 	PYTHONPATH=tests $(BIN)/python -m attacks.mutants $(WORDS)
-	PYTHONPATH=tests $(BIN)/python -m attacks.sampled $(SEED)
+	PYTHONPATH=tests $(BIN)/python -m attacks.sampled $(or $(SEED),3)
 
 vectors: $(DEVELOPMENT) ## make the vectors of tests/vectors again from their fixed keys
 	PYTHONPATH=tests $(BIN)/python -m vectors.making

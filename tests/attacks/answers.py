@@ -300,7 +300,9 @@ def by_mail(name: str, act: Act, guard: Guard) -> Attack:
     return Attack(name, By.CITY, act, None, guard, MailStage, awaited_answer)
 
 
-FORGETS = Guard(MAILBOX, "            self._pending.pop(number, None)", "            pass")
+FORGETS = Guard(
+    MAILBOX, "            self._pending.pop(number, None)", "            pass", does=True
+)
 LATE = "a late answer"
 
 ANSWERS: list[Attack] = [

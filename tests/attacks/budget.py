@@ -339,8 +339,8 @@ BUDGET: list[Attack] = [
         Reason.POLICY,
         Guard(
             GATE,
-            "if passage is None:",
-            "passage = passage or PASSAGES[Refusal]\n        if passage is None:",
+            "passage = PASSAGES.get(type(document))",
+            "passage = PASSAGES.get(type(document), PASSAGES[Refusal])",
         ),
     ),
     at_gate(

@@ -57,7 +57,8 @@ class Guard:
 
     ``line`` occurs exactly once in ``file``. ``backed_by``: guards that would stop the attack for
     the same reason, broken together with this one. ``stops_too``: names of attacks that this line
-    stops as well, whose own guards are others.
+    stops as well, whose own guards are others. ``does``: the line is a call that does more than
+    refuse, so that its absence shows elsewhere too.
     """
 
     file: str
@@ -65,6 +66,7 @@ class Guard:
     broken: str
     backed_by: tuple["Guard", ...] = ()
     stops_too: tuple[str, ...] = ()
+    does: bool = False
 
     @property
     def edits(self) -> tuple["Guard", ...]:
@@ -93,11 +95,7 @@ class Guard:
     @property
     def called_as(self) -> str | None:
         """``file:line`` as the function's code names itself; None for a line outside functions."""
-        function = self._function
-        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            return None
-        first = min((node.lineno for node in function.decorator_list), default=function.lineno)
-        return f"{self.file}:{first}"
+        return _code(self.file, self._function)
 
     @functools.cached_property
     def _function(self) -> Definition | None:
@@ -105,7 +103,7 @@ class Guard:
         at = self.position()
         # a line that begins with a line break stands on the next one
         at += len(self.line) - len(self.line.lstrip("\n"))
-        return _innermost(ast.parse(text), text.count("\n", 0, at) + 1)
+        return innermost(ast.parse(text), text.count("\n", 0, at) + 1)
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,19 @@ def outcome(strike: Strike) -> tuple[Reason | None, str]:
     return (answer, "") if isinstance(answer, Reason) else (None, "")
 
 
-def _innermost(module: ast.Module, line: int) -> Definition | None:
+def called_as(module: ast.Module, file: str, line: int) -> str | None:
+    """``file:line`` as the function that holds a line names itself; None outside functions."""
+    return _code(file, innermost(module, line))
+
+
+def _code(file: str, function: Definition | None) -> str | None:
+    if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+        return None
+    first = min((node.lineno for node in function.decorator_list), default=function.lineno)
+    return f"{file}:{first}"
+
+
+def innermost(module: ast.Module, line: int) -> Definition | None:
     """The function, else class, that holds a line; None for the module's own lines."""
     inside = [
         node

@@ -43,11 +43,23 @@ CONSISTENT = Guard(
     "    _ = root, path\n",
 )
 FRESH = "if not -limits.max_clock_skew_ms <= age_ms <= limits.max_checkpoint_age_ms:"
-SIGNED_HEAD = Guard(CHECKPOINT, "    if not found:\n", "    if False:\n")
+OTHER_ORIGIN = Guard(CHECKPOINT, "if checkpoint.origin != origin:", "if False:")
+SIGNED_HEAD = Guard(
+    CHECKPOINT,
+    "    if not found:\n",
+    "    if False:\n",
+    # a witness signs a head as the log does
+    stops_too=(
+        "a head below the witness quorum",
+        "one witness signs a head again and again",
+        "a stranger witnesses under a city's name",
+    ),
+)
 DATED = Guard(
     DOOR,
     "        steps.made_before(document, kind, now_ms, self.limits)  # 9\n",
     "",
+    stops_too=("a membership is shown to a slow clock, which would pass it over for good",),
 )
 NOT_HELD = Guard(
     DOOR,
@@ -329,7 +341,7 @@ LOG = [
         head_of_another_log,
         Reason.BAD_CHECKPOINT,
         6,
-        SIGNED_HEAD,
+        replace(SIGNED_HEAD, backed_by=(OTHER_ORIGIN,)),
         twin=charter_bundle,
     ),
     at_door(
@@ -338,7 +350,7 @@ LOG = [
         head_speaking_for_another_log,
         Reason.BAD_CHECKPOINT,
         6,
-        Guard(CHECKPOINT, "if checkpoint.origin != origin:", "if False:"),
+        OTHER_ORIGIN,
         twin=charter_bundle,
     ),
     at_door(

@@ -215,7 +215,11 @@ MASKS: list[Attack] = [
         By.CITY,
         another_modulus,
         Reason.WRONG_BINDING,
-        Guard(MASKING, "if len(kinds) != 1 or next", "if next"),
+        Guard(
+            MASKING,
+            "if len(kinds) != 1 or next(iter(kinds))[0] != _UNSIGNED[modulus_bits]:",
+            "if False:",
+        ),
     ),
     on_masks(
         "one city is asked for another round than the others",

@@ -331,8 +331,8 @@ MEMBERSHIP = [
         Reason.MEMBERSHIP_EXPIRED,
         Guard(
             DOOR,
-            "        if kind is not PayloadType.MEMBERSHIP:\n            steps.membership_in_force",
-            "        if kind is PayloadType.MEMBERSHIP:\n            steps.membership_in_force",
+            "steps.membership_in_force(known, now_ms)  # 9\n        self._check_novel",
+            "pass\n        self._check_novel",
         ),
         DoorStage,
         heard(request_of, PayloadType.CONSENT_REQUEST),
@@ -347,8 +347,18 @@ MEMBERSHIP = [
         Guard(
             TRUST,
             "return before[-1] if before else None",
-            "return before[0] if before else None",
-            stops_too=("an earlier version of the membership comes back",),
+            "return before[-1 if leaf_index is None else 0] if before else None",
+            # whoever is judged by the first membership is judged wrongly after any change of it
+            stops_too=(
+                "an earlier version of the membership comes back",
+                "a charter signed by one administrator with two keys",
+                "a head below the witness quorum",
+                "one witness signs a head again and again",
+                "a stranger witnesses under a city's name",
+                "a roster made in a membership that was replaced",
+                "a roster that counts a suspended city",
+                "a roster with a smaller t than membership now asks for",
+            ),
         ),
         twin=charter_bundle,
     ),

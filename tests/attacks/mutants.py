@@ -1,31 +1,24 @@
-"""Each guarding line broken in turn, in a copy of the packages: exactly its attacks get through.
+"""Each guarding line broken in turn, in a fork of this process: exactly its attacks get through.
 
-Lives here: the copy, one broken line at a time, and the comparison. Must not know: any attack.
+Lives here: the mutants, which cases each is played against, and the comparison. Must not know: any
+attack.
 
     python -m attacks.mutants            every guard of the table
     python -m attacks.mutants WORD …     the guards whose attacks' names hold one of the words
 """
 
-import contextlib
-import json
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
-import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from attacks.case import ROOT, Attack, Guard
+from attacks.crew import AT_ONCE, progressing
+from attacks.forks import CASES, Breaking, failures, forked, told
+from attacks.probes import probe_of
 from attacks.table import TABLE
-from attacks.touching import TOUCHED
+from attacks.touching import Noting
 
-PACKAGES = ("federation", "node", "pyproject.toml")
 Lines = frozenset[tuple[str, str, str]]
-TESTS = ("tests/attacks", "tests/support")
-PLAYED = "tests/attacks/test_attacks.py"
 
 
 @dataclass(frozen=True)
@@ -56,109 +49,108 @@ def mutants(table: Mapping[str, Sequence[Attack]] = TABLE) -> list[Mutant]:
     ]
 
 
-@contextlib.contextmanager
-def copied(*tests: str) -> Iterator[Path]:
-    """Yield a folder with a copy of the packages and of ``tests``, by default the table's."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name in (*PACKAGES, *(tests or TESTS)):
-            source, target = ROOT / name, Path(folder) / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, target)
-            else:
-                shutil.copy(source, target)
-        yield Path(folder)
+def signs_of(guard: Guard) -> frozenset[str]:
+    """Return what an unbroken run notes of each line of a guard, where its breaking may matter.
 
-
-@contextlib.contextmanager
-def broken(root: Path, guard: Guard) -> Iterator[None]:
-    """Break a guard's lines in the copy at ``root``, and mend them afterwards."""
-    whole = {edit.file: (root / edit.file).read_text(encoding="utf-8") for edit in guard.edits}
-    try:
-        for edit in guard.edits:
-            at, path = edit.position(root), root / edit.file
-            text = path.read_text(encoding="utf-8")
-            write(path, text[:at] + edit.broken + text[at + len(edit.line) :])
-        yield
-    finally:
-        for file, text in whole.items():
-            write(root / file, text)
-
-
-def write(path: Path, text: str) -> None:
-    """Write a source file; its compiled form, told by size and second, must not outlive it."""
-    path.write_text(text, encoding="utf-8")
-    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
-        compiled.unlink()
-
-
-def failures(root: Path, *arguments: str) -> tuple[set[str], str]:
-    """Play the table in the copy; return the names of cases that failed, and what was printed."""
-    report = root / "report.xml"
-    report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *arguments]
-    environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}"}
-    done = subprocess.run(
-        command, cwd=root, env=environment, capture_output=True, text=True, check=False
-    )
-    if not report.exists():
-        raise RuntimeError(f"the copy does not even start:\n{done.stdout}{done.stderr}")
-    cases = ET.parse(report).iter("testcase")  # noqa: S314 written by our own pytest
-    failed = (c for c in cases if any(part.tag in ("failure", "error") for part in c))
-    return {case.attrib["name"] for case in failed}, done.stdout
-
-
-def touched(root: Path) -> dict[str, frozenset[str]]:
-    """Play the unbroken copy; return the functions that each case calls.
-
-    RuntimeError when a case fails.
+    Empty when a line is noted nowhere: then every case may tell.
     """
-    failed, told = failures(root, "-p", "attacks.touching", PLAYED)
-    if failed:
-        raise RuntimeError(f"the unbroken copy fails already:\n{told}")
-    noted = json.loads((root / TOUCHED).read_text(encoding="utf-8"))
-    return {case: frozenset(functions) for case, functions in noted.items()}
+    probes = [(edit, probe_of(edit)) for edit in guard.edits]
+    signs = {probe.name if probe else edit.called_as for edit, probe in probes}
+    return frozenset() if None in signs else frozenset(map(str, signs))
 
 
 def cases_of(guard: Guard, noted: Mapping[str, frozenset[str]]) -> list[str]:
     """Return the cases that can tell whether the guard is broken."""
-    lines = {edit.called_as for edit in guard.edits}
-    return [case for case, called in noted.items() if None in lines or called & lines]
-
-
-def as_id(name: str) -> str:
-    """Return a name as pytest writes it into a case's id."""
-    return name.encode("unicode_escape").decode("ascii")
+    signs = signs_of(guard)
+    return [case for case, called in noted.items() if not signs or called & signs]
 
 
 def verdict(mutant: Mutant, failed: Iterable[str]) -> list[str]:
     """Return what is wrong: attacks that were stopped all the same, cases that failed beside."""
     left = set(failed)
-    problems = []
-    for name in sorted(mutant.names):
-        told = as_id(name)
-        own = {case for case in left if f": {told} [" in case or f"[{told}]" in case}
-        if not own:
-            problems.append(f"still stopped: {name}")
-        left -= own
-    return problems + [f"failed too: {case}" for case in sorted(left)]
+    stopped = [f"still stopped: {name}" for name in sorted(mutant.names - left)]
+    return stopped + [f"failed too: {case}" for case in sorted(left - mutant.names)]
+
+
+def touched(chosen: Sequence[Mutant], at_once: int = AT_ONCE) -> dict[str, frozenset[str]]:
+    """Play every case unbroken; return the functions that each calls and the probes' names.
+
+    RuntimeError when a case fails.
+    """
+    probes = {probe_of(edit) for mutant in chosen for edit in mutant.guard.edits}
+    watched = [(p.function, p.name, p.first, p.last, p.whole, p.broken) for p in probes if p]
+
+    def play(cases: Sequence[str]) -> dict[str, list[str]]:
+        noting, noted = Noting(ROOT, watched), {}
+        for name in cases:
+            with noting.begun():
+                wrong = told(CASES[name])
+            if wrong:
+                raise RuntimeError(f"{name} fails already: {wrong}")
+            noted[name] = noting.noted
+        return noted
+
+    parts = [list(CASES)[part::at_once] for part in range(at_once)]
+    found: dict[str, frozenset[str]] = {}
+    for _, noted in forked(parts, play, at_once):
+        if noted is None:
+            raise RuntimeError("a case fails before anything is broken")
+        found.update({case: frozenset(said) for case, said in noted.items()})
+    return found
+
+
+@dataclass(frozen=True)
+class Played:
+    """What came of a mutant: how many cases were asked, and what is wrong."""
+
+    mutant: Mutant
+    cases: int
+    problems: Sequence[str]
+
+    def __str__(self) -> str:
+        said = "; ".join(self.problems) or f"let through, alone of {self.cases} cases"
+        return f"{self.mutant} — {said}"
+
+
+def played(chosen: Sequence[Mutant], at_once: int = AT_ONCE) -> Iterator[Played]:
+    """Break each chosen guard and play the cases that can tell; yield what came of it."""
+    breaking = Breaking()
+    noted = touched(chosen, at_once)
+
+    def play(mutant: Mutant) -> list[str]:
+        breaking.broken(mutant.guard)
+        return failures(cases_of(mutant.guard, noted))
+
+    # the long ones last: what is left is told better then
+    order = sorted(chosen, key=lambda mutant: len(cases_of(mutant.guard, noted)))
+    for mutant, failed in forked(order, play, at_once):
+        problems = ["the process ended"] if failed is None else verdict(mutant, failed)
+        yield Played(mutant, len(cases_of(mutant.guard, noted)), problems)
+
+
+def summary(outcomes: Sequence[Played]) -> Iterator[str]:
+    """Yield a table: by file, how many guards were broken and how many let exactly theirs in."""
+    yield f"{'file':<40}{'broken':>8}{'exact':>8}{'not':>8}"
+    files = [one.mutant.guard.file for one in outcomes]
+    for file in sorted(set(files)):
+        of_it = [one for one, name in zip(outcomes, files, strict=True) if name == file]
+        wrong = sum(bool(one.problems) for one in of_it)
+        yield f"{file:<40}{len(of_it):>8}{len(of_it) - wrong:>8}{wrong:>8}"
 
 
 def main(words: Sequence[str]) -> int:
     """Break every chosen guard; print a line for each; return how many did not behave."""
     chosen = [m for m in mutants() if not words or any(word in str(m) for word in words)]
-    wrong = 0
-    with copied() as root:
-        noted = touched(root)
-        for number, mutant in enumerate(chosen, start=1):
-            cases = cases_of(mutant.guard, noted)
-            with broken(root, mutant.guard):
-                problems = verdict(mutant, failures(root, *cases)[0] if cases else ())
-            wrong += bool(problems)
-            said = "; ".join(problems) or f"let through, alone of {len(cases)} cases"
-            print(f"[{number}/{len(chosen)}] {mutant} — {said}", flush=True)
-    print(f"{len(chosen) - wrong} of {len(chosen)} broken guards let exactly their attacks through")
-    return wrong
+    outcomes: list[Played] = []
+    for progress, one in progressing(played(chosen), len(chosen)):
+        outcomes.append(one)
+        print(f"{progress} {one}", flush=True)
+    print("", *summary(outcomes), sep="\n")
+    wrong = [one for one in outcomes if one.problems]
+    print("", *wrong, sep="\n")
+    good = len(outcomes) - len(wrong)
+    print(f"{good} of {len(outcomes)} broken guards let exactly their attacks through")
+    return len(wrong)
 
 
 if __name__ == "__main__":

@@ -121,6 +121,16 @@ def version_that_is_not_newer(stage: LoggedStage) -> Strike:
     return stage.reads()
 
 
+def version_that_is_held(stage: LoggedStage) -> Strike:
+    """Two models under one version: cities that read the log differently would match by two."""
+    first, second = Evaluated(stage.federation), Evaluated(stage.federation, version=2)
+    first.publish(first.release())
+    stage.home.catch_up()
+    again = second.release(version=1, previous_digest=b"")
+    stage.federation.log_unchecked(stage.federation.by_coordinator(again))
+    return stage.reads()
+
+
 def over_fewer_cities_than_the_roster(stage: LoggedStage) -> Strike:
     """Three of four cities in the record would let two votes pass for a majority."""
     run = Evaluated(stage.federation)
@@ -213,6 +223,7 @@ SPEAKS_FOR_ITSELF = Guard(
     "if city is not None and names != {city}:",
     "if False:",
 )
+NEWER_RELEASE = "document.version <= (latest := latest_release()):"
 ONE_RESULT = Guard(
     CONTRADICTION, "if charter_digest in _ended(connection, kind, release):", "if False:"
 )
@@ -222,7 +233,12 @@ RELEASES: list[Attack] = [
         "a release with half of the cities in favour",
         lambda run: run.release(votes=(run.votes[FIRST], run.votes[SECOND])),
         Reason.VOTED_DOWN,
-        Guard(VERIFICATION, "    if in_favour < needed:\n", "    if False:\n"),
+        Guard(
+            VERIFICATION,
+            "    if in_favour < needed:\n",
+            "    if False:\n",
+            stops_too=("votes against a model counted in its favour",),
+        ),
     ),
     by_release(
         "votes against a model counted in its favour",
@@ -336,8 +352,18 @@ RELEASES: list[Attack] = [
         Reason.ROLLED_BACK,
         Guard(
             "federation/acceptance/steps.py",
-            "document.version <= (latest := latest_release()):",
-            "document.version <= (latest := -1):",
+            NEWER_RELEASE,
+            "document.version == (latest := latest_release()):",
+        ),
+    ),
+    by_entry(
+        "another model under the version of the one held",
+        version_that_is_held,
+        Reason.ROLLED_BACK,
+        Guard(
+            "federation/acceptance/steps.py",
+            NEWER_RELEASE,
+            "document.version < (latest := latest_release()):",
         ),
     ),
     by_entry(

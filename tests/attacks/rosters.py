@@ -29,7 +29,7 @@ from federation.log.bundle import Bundle
 ATTEMPTS = "node/attempts.py"
 VERIFICATION = "federation/verification.py"
 STEPS = "federation/acceptance/steps.py"
-CONSENT_FIELDS = 'for name in ("charter_digest", "attempt_nonce", "membership_digest"):'
+CONSENT_FIELDS = "if getattr(consent, name) != getattr(roster.document, name):"
 MINE = "if document.attempt_nonce != self.nonce or self.consent not in document.consents:"
 BEARABLE = "if not membership.collusion_bound <= terms.collusion_bound <= len(cities) - 2:"
 ASCENDING = "if cities != sorted(set(cities)):"
@@ -182,11 +182,32 @@ def first_round_again_in_a_new_attempt(coordinator: Coordinator) -> Changes:
     return {}
 
 
+SUSPENDED = "a roster that counts a suspended city"
+NOT_ME = "a roster without the city it is shown to"
 SMALL_ORDER = Guard(
     STEPS, "        check_agreement_key(document.agreement_key)\n", "        pass\n"
 )
-NO_STRANGERS_WORD = replace(NO_STRANGER, backed_by=(ENOUGH,))
-FOREIGN = Guard(ATTEMPTS, MINE, "if False:")
+NO_STRANGERS_WORD = replace(
+    NO_STRANGER,
+    backed_by=(ENOUGH,),
+    # to the signers' table a suspended city is a stranger
+    stops_too=(*NO_STRANGER.stops_too, SUSPENDED),
+)
+FOREIGN = Guard(
+    ATTEMPTS,
+    MINE,
+    "if False:",
+    stops_too=(
+        "a roster with another key of the city it is shown to",
+        "a roster of another attempt",
+    ),
+)
+
+
+def unbound(name: str) -> Guard:
+    """The line that binds consents to their roster, blind to one field."""
+    return Guard(VERIFICATION, CONSENT_FIELDS, f'if name != "{name}" and {CONSENT_FIELDS[3:]}')
+
 
 ROSTERS: list[Attack] = [
     on_roster(
@@ -202,7 +223,7 @@ ROSTERS: list[Attack] = [
         VERIFIED,
     ),
     on_roster(
-        "a roster without the city it is shown to",
+        NOT_ME,
         without_mine,
         Reason.ROSTER_FOREIGN,
         FOREIGN,
@@ -211,7 +232,7 @@ ROSTERS: list[Attack] = [
         "a roster with another key of the city it is shown to",
         mine_of_another_key,
         Reason.ROSTER_FOREIGN,
-        Guard(ATTEMPTS, MINE, "if document.attempt_nonce != self.nonce:"),
+        Guard(ATTEMPTS, MINE, "if document.attempt_nonce != self.nonce:", stops_too=(NOT_ME,)),
     ),
     on_roster(
         "a roster shrunken below the charter's minimum",
@@ -257,19 +278,19 @@ ROSTERS: list[Attack] = [
         "a consent that was given for another attempt",
         consent_of_another_attempt,
         Reason.ROSTER_CONSENT,
-        Guard(VERIFICATION, CONSENT_FIELDS, 'for name in ("charter_digest", "membership_digest"):'),
+        unbound("attempt_nonce"),
     ),
     on_roster(
         "a consent that was given to another charter's terms",
         consent_to_another_charter,
         Reason.ROSTER_CONSENT,
-        Guard(VERIFICATION, CONSENT_FIELDS, 'for name in ("attempt_nonce", "membership_digest"):'),
+        unbound("charter_digest"),
     ),
     on_roster(
         "a consent that was given under another membership",
         consent_among_others,
         Reason.ROSTER_CONSENT,
-        Guard(VERIFICATION, CONSENT_FIELDS, 'for name in ("charter_digest", "attempt_nonce"):'),
+        unbound("membership_digest"),
     ),
     on_roster(
         "a roster of another attempt",
@@ -288,7 +309,7 @@ ROSTERS: list[Attack] = [
         ),
     ),
     on_roster(
-        "a roster that counts a suspended city",
+        SUSPENDED,
         of_a_suspended_city,
         Reason.ROSTER_CONSENT,
         Guard(

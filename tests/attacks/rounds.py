@@ -378,7 +378,13 @@ ROUNDS: list[Attack] = [
         By.COORDINATOR,
         round_without_a_consent,
         Reason.KEYS_LOST,
-        Guard(PARTICIPANT, "        if attempt is None:\n", "        if False:\n"),
+        Guard(
+            PARTICIPANT,
+            "        if attempt is None:\n",
+            "        if False:\n",
+            # of the other charter the city holds no key either
+            stops_too=("other terms after the consent",),
+        ),
         CityStage,
         first_round,
     ),
@@ -655,6 +661,7 @@ ROUNDS: list[Attack] = [
             "node/contribution.py",
             "self.noise(np.clip(exact, -bound, bound), sd)",
             "self.noise(exact, sd)",
+            does=True,
         ),
         CityStage,
         first_round,

@@ -13,16 +13,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from attacks.case import ROOT
-from attacks.mutants import PLAYED, copied, failures, write
+from attacks.case import ROOT, innermost
+from attacks.copies import write
+from attacks.crew import crew, done, touched
+from attacks.player import Player
+from attacks.probes import Probe, reached
+from attacks.sources import offsets
 
+PLAYED = "tests/attacks/test_attacks.py"
 # The quickest tests first: the first that fails ends a mutant.
 ASKED: Mapping[str, Sequence[str]] = {
-    "federation/acceptance/door.py": ("tests/federation/test_acceptance.py", PLAYED),
-    "federation/acceptance/steps.py": ("tests/federation/test_acceptance.py", PLAYED),
+    "federation/acceptance/door.py": (
+        "tests/federation/test_acceptance.py",
+        PLAYED,
+        "tests/federation/test_audit.py",
+    ),
+    "federation/acceptance/steps.py": (
+        "tests/federation/test_acceptance.py",
+        PLAYED,
+        "tests/federation/test_notices.py",
+    ),
     "federation/trust.py": ("tests/federation/test_trust.py", PLAYED),
     "federation/crypto/masking.py": ("tests/federation/crypto/test_masking.py", PLAYED),
-    "node/gate.py": ("tests/node/test_gate.py", PLAYED, "tests/node/test_participant.py"),
+    "node/gate.py": (
+        "tests/node/test_gate.py",
+        "tests/node/test_outbox.py",
+        PLAYED,
+        "tests/node/test_participant.py",
+    ),
     "node/privacy/ledger.py": ("tests/node/privacy/test_ledger.py", "tests/node/test_gate.py"),
 }
 SURVIVORS = Path(__file__).with_name("survivors.md")
@@ -43,16 +61,18 @@ SWAPPED: Mapping[type[ast.cmpop], str] = {
 
 @dataclass(frozen=True)
 class Change:
-    """One small change: ``old``, at offset ``at`` of ``file``, becomes ``new``."""
+    """One small change in ``function``: ``old``, at offset ``at`` of ``file``, becomes ``new``."""
 
     file: str
+    function: str
     line: int
     at: int
     old: str
     new: str
 
     def __str__(self) -> str:
-        return f"`{self.file}`: `{self._one_line(self.old)}` → `{self._one_line(self.new)}`"
+        old, new = self._one_line(self.old), self._one_line(self.new)
+        return f"`{self.file}:{self.function}`: `{old}` → `{new}`"
 
     def applied(self, text: str) -> str:
         """Return the source with the change made."""
@@ -66,21 +86,15 @@ class Change:
 def changes(file: str, root: Path = ROOT) -> list[Change]:
     """Return every small change that the operators know for a file, in its order."""
     text = (root / file).read_text(encoding="utf-8")
-    starts = [0]
-    for line in text.splitlines(keepends=True):
-        starts.append(starts[-1] + len(line))
-
-    def offset(line: int, column: int) -> int:
-        # columns count bytes
-        whole = text[starts[line - 1] : starts[line]].encode()
-        return starts[line - 1] + len(whole[:column].decode())
-
-    found = []
-    for node in ast.walk(ast.parse(text)):
+    offset = offsets(text)
+    found, module = [], ast.parse(text)
+    for node in ast.walk(module):
         for part, new in _operators(node):
             at = offset(part.lineno, part.col_offset)
             end = offset(part.end_lineno or part.lineno, part.end_col_offset or 0)
-            found.append(Change(file, part.lineno, at, text[at:end], new))
+            inside = innermost(module, part.lineno)
+            function = inside.name if inside else "module"
+            found.append(Change(file, function, part.lineno, at, text[at:end], new))
     return sorted(found, key=lambda change: (change.at, change.new))
 
 
@@ -107,25 +121,89 @@ def explained() -> str:
     return SURVIVORS.read_text(encoding="utf-8")
 
 
+@dataclass(frozen=True)
+class Tried:
+    """What came of a change: how many cases were asked, and whether one noticed."""
+
+    change: Change
+    cases: int
+    noticed: bool
+    explained: bool
+
+    @property
+    def word(self) -> str:
+        if self.noticed:
+            return "noticed"
+        return "survives" if self.explained else "SURVIVES, UNEXPLAINED"
+
+
+def drawn(seed: int, count: int, files: Sequence[str]) -> list[Change]:
+    """Return the sample that a seed draws from all changes of some files."""
+    every = [change for file in files for change in changes(file)]
+    return random.Random(seed).sample(every, min(count, len(every)))
+
+
+def asked(
+    change: Change, probe: Probe | None, noted: Mapping[str, frozenset[str]]
+) -> Sequence[str]:
+    """Return the cases that reach a change, the quickest files' first."""
+    return [
+        case
+        for file in ASKED[change.file]
+        for case, said in noted.items()
+        if case.startswith(f"{file}::") and (probe is None or probe.name in said)
+    ]
+
+
+def tried(sample: Sequence[Change], players: Sequence[Player]) -> Iterator[tuple[str, Tried]]:
+    """Make each change and ask the cases that reach it; yield progress and outcome."""
+    probes = {change: reached(change.file, change.at) for change in sample}
+    tests = dict.fromkeys(test for change in sample for test in ASKED[change.file])
+    noted = touched(players, filter(None, probes.values()), *tests)
+    known = explained()
+
+    def play(player: Player, change: Change) -> Tried:
+        cases = asked(change, probes[change], noted)
+        path = player.root / change.file
+        whole = path.read_text(encoding="utf-8")
+        write(path, change.applied(whole))
+        try:
+            failed = player.failures("-x", *cases) if cases else set()
+        finally:
+            write(path, whole)
+        return Tried(change, len(cases), bool(failed), f"- {change}\n" in known)
+
+    for progress, _, one in done(players, sample, play):
+        yield progress, one
+
+
+def summary(outcomes: Sequence[Tried]) -> Iterator[str]:
+    """Yield a table: by file, how many changes were tried, noticed, and survive for a reason."""
+    yield f"{'file':<36}{'tried':>7}{'noticed':>9}{'explained':>11}{'unexplained':>13}"
+    for file in dict.fromkeys(sorted(one.change.file for one in outcomes)):
+        of_it = [one for one in outcomes if one.change.file == file]
+        noticed = sum(one.noticed for one in of_it)
+        told = sum(not one.noticed and one.explained for one in of_it)
+        left = len(of_it) - noticed - told
+        yield f"{file:<36}{len(of_it):>7}{noticed:>9}{told:>11}{left:>13}"
+
+
 def main(seed: int, count: int, files: Sequence[str]) -> int:
     """Try a sample; print a line for each change; return how many survive unexplained."""
-    every = [change for file in files for change in changes(file)]
-    drawn = random.Random(seed).sample(every, min(count, len(every)))
-    known, unexplained = explained(), 0
-    print(f"seed {seed}: {len(drawn)} of {len(every)} changes in {len(files)} files", flush=True)
-    with copied("tests") as root:
-        for number, change in enumerate(drawn, start=1):
-            path = root / change.file
-            whole = path.read_text(encoding="utf-8")
-            write(path, change.applied(whole))
-            failed, _ = failures(root, "-x", *ASKED[change.file])
-            write(path, whole)
-            said = "noticed" if failed else "survives"
-            if not failed and str(change) not in known:
-                unexplained, said = unexplained + 1, "SURVIVES, UNEXPLAINED"
-            print(f"[{number}/{len(drawn)}] line {change.line} of {change} — {said}", flush=True)
-    print(f"{unexplained} unexplained survivors")
-    return unexplained
+    sample = drawn(seed, count, files)
+    print(f"seed {seed}: {len(sample)} changes in {len(files)} files", flush=True)
+    outcomes: list[Tried] = []
+    with crew("tests") as players:
+        for progress, one in tried(sample, players):
+            outcomes.append(one)
+            where = f"line {one.change.line} of {one.change}"
+            print(f"{progress} {where} — {one.word} ({one.cases} cases reach it)", flush=True)
+    print("", *summary(outcomes), "", sep="\n")
+    unexplained = [one for one in outcomes if not one.noticed and not one.explained]
+    for one in unexplained:
+        print(f"line {one.change.line} of {one.change}")
+    print(f"{len(unexplained)} unexplained survivors")
+    return len(unexplained)
 
 
 if __name__ == "__main__":

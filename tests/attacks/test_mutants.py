@@ -4,12 +4,15 @@
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from attacks.case import Guard
-from attacks.mutants import PLAYED, Mutant, as_id, broken, copied, failures, mutants, verdict
+from attacks.copies import broken
+from attacks.crew import crew
+from attacks.mutants import Mutant, mutants, verdict
+from attacks.player import Player
+from attacks.sampled import PLAYED
 from attacks.table import TABLE
 
 SLICE = (
@@ -30,30 +33,38 @@ FEW = 8  # neighbours that must still be stopped
 
 
 @pytest.fixture(scope="module")
-def copy() -> Iterator[Path]:
-    with copied() as root:
-        yield root
+def player() -> Iterator[Player]:
+    with crew(count=1) as (one,):
+        yield one
 
 
-def neighbours(name: str) -> list[str]:
-    """The first cases of an attack's group that are played on its stage, and its own."""
+def neighbours(name: str) -> dict[str, str]:
+    """The first cases of an attack's group that are played on its stage, and its own; as pytest
+    calls them.
+    """
     for group, attacks in TABLE.items():
         stages = [attack.stage for attack in attacks if attack.name == name]
         if stages:
             alike = [attack for attack in attacks if attack.stage is stages[0]]
             chosen = alike[:FEW] + [one for one in alike[FEW:] if one.name == name]
-            return [f"{PLAYED}::test_stopped[{as_id(f'{group}: {one}')}]" for one in chosen]
+            return {f"test_stopped[{as_id(f'{group}: {one}')}]": one.name for one in chosen}
     raise AssertionError(f"no attack is called {name!r}")
 
 
+def as_id(name: str) -> str:
+    """Return a name as pytest writes it into a case's id."""
+    return name.encode("unicode_escape").decode("ascii")
+
+
 @pytest.mark.parametrize("name", SLICE)
-def test_exactly_its_attacks_get_through_a_broken_line(copy: Path, name: str) -> None:
+def test_exactly_its_attacks_get_through_a_broken_line(player: Player, name: str) -> None:
+    """In a copy of the packages: what the long count finds in a fork holds of the broken file."""
     (mutant,) = (m for m in mutants() if m.guard.lines == guard_of(name).lines)
     cases = neighbours(name)
-    played = frozenset(n for n in mutant.names if any(f": {as_id(n)} [" in c for c in cases))
-    with broken(copy, mutant.guard):
-        failed, _ = failures(copy, *cases)
-    assert verdict(Mutant(mutant.guard, played), failed) == []
+    with broken(player.root, mutant.guard):
+        failed = player.failures(*(f"{PLAYED}::{case}" for case in cases))
+    played = Mutant(mutant.guard, mutant.names & set(cases.values()))
+    assert verdict(played, (cases.get(case, case) for case in failed)) == []
 
 
 def guard_of(name: str) -> Guard:

@@ -26,6 +26,6 @@ def test_the_tests_that_are_asked_exist(file: str) -> None:
 
 
 def test_every_survivor_that_is_explained_is_a_change_of_today() -> None:
-    told = re.findall(r"^- (`[^`]+`: `.+` → `.+`)", explained(), re.MULTILINE)
+    told = re.findall(r"^- (.+)$", explained(), re.MULTILINE)
     known = {str(change) for file in ASKED for change in changes(file)}
     assert set(told) <= known, set(told) - known

@@ -244,15 +244,19 @@ def at_port(
     return Attack(name, by, act, reason, guard, PortStage, over_tls(publishing), step)
 
 
+STRANGERS_KEY = "a certificate of the right authority for a key that no member has"
+INVITED_ON = "an invitation's certificate used beyond enrolment, for a member's key"
+OUTLIVING = "a connection that outlives its certificate"
+ATTENDING_ON = "a city attends on after it was suspended"
+READING_ON = "a city reads on after it was suspended"
 HANDSHAKE = Guard(
     "federation/wire/channel.py",
     "        require_client_authentication=True,",
     "        require_client_authentication=False,",
+    # nobody shows a certificate then, so that whoever needs one is refused before its attack
     stops_too=(
         "publishing (PortStage)",
-        "a city attends on after it was suspended",
-        "a city reads on after it was suspended",
-        "a certificate is renewed for another key",
+        ATTENDING_ON,
         "a second stream in a city's name beside the first",
         "a stream that does not begin with hello",
         "a city publishes a drop record in the coordinator's place",
@@ -275,14 +279,19 @@ TLS: list[Attack] = [
         HANDSHAKE,
     ),
     at_port(
-        "a certificate of the right authority for a key that no member has",
+        STRANGERS_KEY,
         By.OUTSIDER,
         shown(of_a_stranger),
         Reason.TLS_IDENTITY,
-        Guard(MEETING, "if city.active and city.tls_key_digest == key:", "if city.active:"),
+        Guard(
+            MEETING,
+            "if city.active and city.tls_key_digest == key:",
+            "if city.active:",
+            stops_too=(ATTENDING_ON, READING_ON),
+        ),
     ),
     at_port(
-        "an invitation's certificate used beyond enrolment, for a member's key",
+        INVITED_ON,
         By.OUTSIDER,
         shown(invited_with_a_members_key),
         Reason.TLS_IDENTITY,
@@ -300,14 +309,14 @@ TLS: list[Attack] = [
         Guard(MEETING, "        self._checked(certificate, Role.BOOTSTRAP)\n", "        pass\n"),
     ),
     at_port(
-        "a connection that outlives its certificate",
+        OUTLIVING,
         By.CITY,
         over_tls(expired_while_it_stood),
         Reason.TLS_IDENTITY,
         Guard(MEETING, "if said.expires_ms <= self._clock_ms():", "if False:"),
     ),
     at_port(
-        "a city attends on after it was suspended",
+        ATTENDING_ON,
         By.CITY,
         over_tls(attending_while_suspended),
         Reason.TLS_IDENTITY,
@@ -318,7 +327,7 @@ TLS: list[Attack] = [
         ),
     ),
     at_port(
-        "a city reads on after it was suspended",
+        READING_ON,
         By.CITY,
         over_tls(following_while_suspended),
         Reason.TLS_IDENTITY,
@@ -326,6 +335,8 @@ TLS: list[Attack] = [
             SERVICE,
             "                self._city(context)\n                grown.clear()\n",
             "                grown.clear()\n",
+            # neither may make any call, and following is one
+            stops_too=(STRANGERS_KEY, INVITED_ON),
         ),
     ),
     at_port(

@@ -147,6 +147,15 @@ def test_a_charter_whose_window_has_not_begun_is_believed(federation: Federation
     assert charter.document.not_before_ms == later
 
 
+def test_a_clock_may_be_behind_by_as_much_as_is_allowed(federation: Federation) -> None:
+    run = Run(federation, federation.publish_charter())
+    reader = federation.reader()
+    latest = federation.clock() + Limits().max_clock_skew_ms
+    closure = run.closure("stopped", closed_ms=latest)
+    federation.log_unchecked(federation.by_coordinator(closure))
+    assert reader.catch_up()[-1].document == closure
+
+
 def test_a_late_reader_walks_past_what_expired_since(federation: Federation) -> None:
     federation.publish_charter()
     federation.clock.pass_(366 * 86_400)
@@ -218,6 +227,14 @@ def test_a_head_alone_moves_the_kept_one(federation: Federation) -> None:
     reader.door.head(head.checkpoint, head.consistency_path, federation.clock())
     assert reader.door.kept is not None
     assert (reader.door.kept.size, reader.door.next_index) == (2, 1)
+
+
+def test_a_first_head_is_taken_by_who_kept_none(federation: Federation) -> None:
+    reader = federation.reader(caught_up=False)
+    head = federation.publisher.checkpoint(0)
+    reader.door.head(head.checkpoint, head.consistency_path, federation.clock())
+    assert reader.door.kept is not None
+    assert reader.door.kept.size == 1
 
 
 def test_a_head_of_a_fork_is_refused(federation: Federation) -> None:

@@ -63,6 +63,15 @@ def test_an_entry_is_judged_by_the_membership_logged_before_it(federation: Feder
     assert raised.value.reason is Reason.NO_MEMBERSHIP
 
 
+def test_a_founding_that_names_another_log_than_the_pin_is_not_believed(
+    federation: Federation,
+) -> None:
+    pin = replace(federation.pin, log_origin="other.example")
+    with pytest.raises(Untrusted) as raised:
+        advance(Trust(pin), first(federation), 0)
+    assert raised.value.reason is Reason.BAD_CHECKPOINT
+
+
 @dataclass(frozen=True)
 class Bad:
     """A successor that must not be believed: what it says, who signs, where it is logged."""

@@ -187,6 +187,7 @@ def test_masking_leaves_the_callers_values_alone() -> None:
         ({"parameters_digest": b""}, "digests"),
         ({"attempt_nonce": bytes(15)}, "attempt_nonce"),
         ({"round": -1}, "round"),
+        ({"round": 2**63}, "round"),
         ({"kind": ""}, "kind"),
         ({"kind": "训练"}, "kind"),
         ({"modulus_bits": 16}, "modulus_bits"),

@@ -287,3 +287,5 @@ def test_an_exhausted_charter_is_spent_whole_and_pays_for_nothing_more(
         touch(store, 2)
     close(store)
     assert standing(store)[:2] == (whole, whole)
+    with store.read() as c:
+        assert ledger.overdrawn(c) == []  # to the last event, and not beyond it
