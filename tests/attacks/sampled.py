@@ -19,6 +19,7 @@ from attacks.crew import crew, done, touched
 from attacks.player import Player
 from attacks.probes import Probe, reached
 from attacks.sources import offsets
+from federation.crypto.keys import digest
 
 PLAYED = "tests/attacks/test_attacks.py"
 # The quickest tests first: the first that fails ends a mutant.
@@ -27,6 +28,7 @@ ASKED: Mapping[str, Sequence[str]] = {
         "tests/federation/test_acceptance.py",
         PLAYED,
         "tests/federation/test_audit.py",
+        "tests/federation/test_notices.py",
     ),
     "federation/acceptance/steps.py": (
         "tests/federation/test_acceptance.py",
@@ -38,6 +40,8 @@ ASKED: Mapping[str, Sequence[str]] = {
     "node/gate.py": (
         "tests/node/test_gate.py",
         "tests/node/test_outbox.py",
+        "tests/node/test_witness.py",
+        "tests/node/test_foresight.py",
         PLAYED,
         "tests/node/test_participant.py",
     ),
@@ -138,9 +142,12 @@ class Tried:
 
 
 def drawn(seed: int, count: int, files: Sequence[str]) -> list[Change]:
-    """Return the sample that a seed draws from all changes of some files."""
+    """Return the sample that a seed draws from all changes of some files.
+
+    Whether a change is drawn hangs on itself, so that a sample outlives edits elsewhere.
+    """
     every = [change for file in files for change in changes(file)]
-    return random.Random(seed).sample(every, min(count, len(every)))
+    return sorted(every, key=lambda change: digest(f"{seed} {change}".encode()))[:count]
 
 
 def asked(

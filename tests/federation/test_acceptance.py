@@ -17,13 +17,21 @@ from attacks.table import TABLE
 from support.federation import DAY_MS, Federation, Reader, document_digest, signing_key
 from support.runs import Run, training_run
 
-from federation.acceptance import Acceptance, Accepted, Limits, read_kept
+from federation.acceptance import Acceptance, Accepted, Limits, read_kept, restore_trust
 from federation.acceptance.table import PROOF_STEPS, ROWS, STEPS, steps_of
 from federation.crypto.keys import digest
 from federation.documents.charter import Charter
 from federation.documents.membership import Membership
 from federation.documents.types import DOCUMENT_OF, LOGGED, PayloadType
-from federation.errors import LaborfedError, Malformed, Reason, Stale, TooLarge, Untrusted
+from federation.errors import (
+    LaborfedError,
+    Malformed,
+    Reason,
+    Stale,
+    StorageFault,
+    TooLarge,
+    Untrusted,
+)
 from federation.log.checkpoint import Checkpoint, sign_checkpoint
 
 STRANGER = signing_key("stranger")
@@ -43,6 +51,13 @@ def test_step_1_refuses_what_is_too_large_before_decoding_it(federation: Federat
     reader = Reader(federation, Limits(max_envelope_bytes=100))
     with pytest.raises(TooLarge, match=r"step 1 \(size\)"):
         reader.take(reader.bundle())
+
+
+def test_step_1_reads_as_much_as_is_allowed(federation: Federation) -> None:
+    bundle = federation.publisher.bundle_for(0, 0)
+    reader = Reader(federation, Limits(max_envelope_bytes=len(bundle.envelope)))
+    reader.take(bundle)
+    assert reader.door.next_index == 1
 
 
 def test_before_the_first_membership_nothing_else_is_believed(federation: Federation) -> None:
@@ -181,6 +196,25 @@ def test_after_expiry_only_a_newer_membership_is_taken(federation: Federation) -
 
 
 # --- passing over ----------------------------------------------------------------------------
+
+
+def test_a_membership_is_out_of_force_from_the_moment_it_names(federation: Federation) -> None:
+    left_ms = federation.membership.expires_ms - federation.clock()
+    federation.clock.pass_((left_ms - 1) / 1000)
+    door = federation.reader().door
+    door.in_run(request_of(federation), PayloadType.CONSENT_REQUEST, federation.clock())
+    with pytest.raises(Stale) as raised:
+        door.in_run(request_of(federation), PayloadType.CONSENT_REQUEST, federation.clock() + 1)
+    assert raised.value.reason is Reason.MEMBERSHIP_EXPIRED
+
+
+def test_a_store_that_keeps_another_document_as_membership_is_noticed(
+    federation: Federation,
+) -> None:
+    charter = federation.by_administrators(federation.charter())
+    with pytest.raises(StorageFault) as raised:
+        restore_trust(federation.pin, [(federation.log.entry(0).envelope, 0), (charter, 1)])
+    assert raised.value.reason is Reason.STORAGE
 
 
 def test_a_refused_entry_is_passed_over_and_the_next_is_read(federation: Federation) -> None:

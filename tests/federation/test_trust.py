@@ -10,7 +10,7 @@ from support.federation import CityKeys, Federation, document_digest, envelope, 
 
 from federation.crypto.keys import VerifyingKey
 from federation.documents.membership import Membership
-from federation.errors import LaborfedError, Reason, Untrusted
+from federation.errors import LaborfedError, Malformed, Reason, Untrusted
 from federation.trust import Trust
 from federation.wire.codec import decode_document, decode_envelope
 
@@ -70,6 +70,17 @@ def test_a_founding_that_names_another_log_than_the_pin_is_not_believed(
     with pytest.raises(Untrusted) as raised:
         advance(Trust(pin), first(federation), 0)
     assert raised.value.reason is Reason.BAD_CHECKPOINT
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"membership_digest": bytes(31)}, {"log_origin": "Log"}, {"log_key": bytes(33)}],
+    ids=str,
+)
+def test_a_pin_that_fixes_less_cannot_exist(federation: Federation, change: dict[str, Any]) -> None:
+    (field,) = change
+    with pytest.raises(Malformed, match=f"^{field}: "):
+        replace(federation.pin, **change)
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,7 @@ def test_masking_leaves_the_callers_values_alone() -> None:
         ({"round": -1}, "round"),
         ({"round": 2**63}, "round"),
         ({"kind": ""}, "kind"),
+        ({"kind": "k" * 65}, "kind"),
         ({"kind": "训练"}, "kind"),
         ({"modulus_bits": 16}, "modulus_bits"),
         ({"length": 0}, "length"),
@@ -263,6 +264,11 @@ def test_contributions_that_do_not_belong_together_are_not_added(contributions, 
 def test_masked_bytes_of_another_size_do_not_decode(size: int) -> None:
     with pytest.raises(Malformed):
         masking.decode(bytes(size), CONTEXT)
+
+
+def test_a_contribution_that_is_alone_adds_up_to_itself() -> None:
+    alone = np.array([1, 2**32 - 1], dtype="<u4")
+    assert unmask_sum([alone], 32).tolist() == [1, -1]
 
 
 def test_masked_values_travel_little_endian() -> None:

@@ -71,6 +71,11 @@ def refusal(call: Callable[[], object]) -> Refused:
     return caught.value
 
 
+def test_a_year_ends_with_its_last_millisecond() -> None:
+    new_year_ms = 1_798_761_600_000  # 2027-01-01T00:00:00Z
+    assert [ledger.year_of(new_year_ms + ms) for ms in (-1, 0)] == [2026, 2027]
+
+
 def test_an_untouched_year_has_everything_left(store: Store) -> None:
     assert standing(store) == (0.0, 0.0, 8.0)
 
