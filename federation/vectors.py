@@ -1,8 +1,8 @@
 """Large vectors beside a database: appended to one file, on disk before a row names their place.
 
 Lives here: appending and reading back. Must not know: what a vector is, who names it, or which rows
-do. In a database each would be written twice, page by page, which costs more than anything else in
-a round; here what no row names, as after a kill in between, is never read.
+do. In a database each would be written twice, into the write-ahead log and from there; here what no
+row names, as after a kill in between, is never read.
 """
 
 import os
@@ -34,6 +34,7 @@ class VectorFile:
     def __init__(self, path: Path) -> None:
         self._path = path.with_name(path.name + SUFFIX)
         self._appending = threading.Lock()
+        self._named = False
 
     def append(self, vectors: Sequence[bytes]) -> list[Place]:
         """Put vectors on disk, all or none, and return their places; made with mode 0600."""
@@ -47,7 +48,7 @@ class VectorFile:
             except OSError:
                 os.ftruncate(file, start)
                 raise
-            if start == 0:
+            if not self._named:
                 self._keep_name()
         places = []
         for vector in vectors:
@@ -64,9 +65,10 @@ class VectorFile:
             return os.pread(file, place.size, place.start)
 
     def _keep_name(self) -> None:
-        """A file that was just made is on disk only once its folder is."""
+        """A file is on disk only once its folder is: whoever made it may have died before that."""
         with _opened(self._path.parent, os.O_RDONLY | os.O_DIRECTORY) as folder:
             os.fsync(folder)
+        self._named = True
 
     @contextmanager
     def _faults(self) -> Iterator[None]:

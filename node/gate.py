@@ -143,7 +143,8 @@ class Gate:
                 )
                 question = Question(consent.attempt_nonce, CONSENT_ROUND, "consent")
                 answer = Answer(self._out(connection, consent, charter.digest, None))
-                return self._once(connection, question, request_digest, answer).envelope
+                self._once(connection, question, request_digest, answer)
+                return answer.envelope
         raise Refused(decision.reason or Reason.POLICY, decision.sentence)
 
     def charge(
@@ -181,6 +182,7 @@ class Gate:
         vector is another than the contribution names.
         """
         check_vector(contribution, vector)
+        # half a megabyte on its way to disk does not hold the store's write lock
         place = self._store.vectors.append([vector])[0]
         evaluated = contribution.kind == "evaluation"
         key = contribution.parameters_digest if evaluated else contribution.attempt_nonce
@@ -322,13 +324,12 @@ class Gate:
 
     def _once(
         self, connection: Connection, question: Question, request_digest: bytes, answer: Answer
-    ) -> Answer:
+    ) -> None:
         committed = answers.commit_answer(
             connection, question, request_digest, answer, at_ms=self._clock_ms()
         )
         if committed is not answer:
             raise Refused(Reason.ANSWERED, "this request was answered meanwhile")
-        return committed
 
 
 def _cost(charter: Charter) -> float:

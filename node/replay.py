@@ -56,9 +56,10 @@ def state_before(
 
     ``held`` is a state of this run, or None: then it is replayed from the start. ``last_sum``, what
     came attached to the request, serves the last step; without it, and for the steps before, sums
-    are fetched by the digests in the records. Raises
-    Malformed(WRONG_SUM) when any digest disagrees, Malformed(OUT_OF_BOUND), Refused(WRONG_ROUND)
-    when the records do not lead here, and what ``fetch`` raises.
+    are fetched by the digests in the records.
+
+    Raises Malformed(WRONG_SUM) when any digest disagrees, Malformed(OUT_OF_BOUND),
+    Refused(WRONG_ROUND) when the records do not lead here, and what ``fetch`` raises.
     """
     reached = held if held is not None and held.round < request.round else None
     if reached is None:

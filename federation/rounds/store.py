@@ -114,8 +114,19 @@ class RunStore:
         self._engine.dispose()
 
     def lay_down(self, vector: bytes) -> "Future[Place]":
-        """Begin to put a vector on disk, while others are awaited: :meth:`keep` names its place."""
-        return self._laying.submit(lambda: self._vectors.append([vector])[0])
+        """Begin to put a vector on disk, while others are awaited: :meth:`keep` names its place.
+
+        After :meth:`close`, when a run goes on until its process ends, it is done at once.
+        """
+        try:
+            return self._laying.submit(self._lay, vector)
+        except RuntimeError:
+            done: Future[Place] = Future()
+            done.set_result(self._lay(vector))
+            return done
+
+    def _lay(self, vector: bytes) -> Place:
+        return self._vectors.append([vector])[0]
 
     def keep(self, charter_digest: bytes, envelope: bytes, round_: Summed | None = None) -> None:
         """Keep one of the coordinator's documents, durably, after all others of its run.
@@ -220,10 +231,19 @@ class RunStore:
 
 
 def open_run_store(path: Path) -> RunStore:
-    """Open or create the file ``path`` (mode 0600). Raises StorageFault(STORAGE)."""
+    """Open or create the file ``path`` (mode 0600).
+
+    Raises StorageFault(STORAGE), also for a file of an earlier version, which kept vectors in rows.
+    """
     path.touch(mode=0o600)
     engine = database.engine(path)
     with transaction(engine, write=True) as connection:
         metadata.create_all(connection)
+        found = sql.inspect(connection).get_columns(contributions.name)
     engine.dispose()
+    if {column["name"] for column in found} != set(contributions.columns.keys()):
+        raise StorageFault(
+            Reason.STORAGE,
+            f"{path.name} is of an earlier version, whose runs cannot go on: begin a new home",
+        )
     return RunStore(path)

@@ -178,13 +178,14 @@ class _Field:
 
 @dataclasses.dataclass(frozen=True)
 class _Layout:
-    """The message class of a dataclass, and its fields."""
+    """The message class of a dataclass, and its fields.
+
+    ``positional``: the dataclass takes them in order, which is faster than by name.
+    """
 
     message: type[Message]
     fields: tuple[_Field, ...]
-    positional: (
-        bool  # whether the dataclass takes its fields in order, which is faster than by name
-    )
+    positional: bool
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from support.cities import START, GivenWork, Integers, TellingNoise, charter_of, figures_of
+from support.documents import MASK_CONTEXT
 from support.federation import DIVISIONS, Federation
 
 from federation.acceptance import Accepted
@@ -26,17 +27,7 @@ from node.store.engine import Store
 from node.store.models import ActiveModel
 
 CITIES = (*DIVISIONS, "520100", "610100")
-CONTEXT = MaskContext(
-    charter_digest=digest(b"charter"),
-    attempt_nonce=digest(b"attempt 1"),
-    membership_digest=digest(b"membership"),
-    roster_digest=digest(b"roster"),
-    round=1,
-    parameters_digest=digest(b"parameters"),
-    kind="training",
-    modulus_bits=32,
-    length=5,
-)
+CONTEXT = replace(MASK_CONTEXT, length=5)
 
 
 def masked_by_all(values: dict[str, Integers], context: MaskContext) -> dict[str, bytes]:

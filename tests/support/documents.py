@@ -4,6 +4,7 @@ Lives here: values only; nobody signed them and they do not fit one another.
 """
 
 from federation.crypto.keys import digest
+from federation.crypto.masking import MaskContext
 from federation.documents.charter import Charter, PrivacyTerms, StatisticsTerms, TrainingTerms
 from federation.documents.exchanged import (
     Consent,
@@ -175,6 +176,17 @@ CONTRIBUTION = Contribution(
     length=6,
     city=CITIES[0],
     masked_digest=named("masked"),
+)
+MASK_CONTEXT = MaskContext(
+    charter_digest=named("charter"),
+    attempt_nonce=named("attempt"),
+    membership_digest=named("membership 2"),
+    roster_digest=named("roster"),
+    round=1,
+    parameters_digest=named("parameters"),
+    kind="training",
+    modulus_bits=32,
+    length=6,
 )
 VOTE = Vote(
     charter_digest=named("charter"),

@@ -1,6 +1,8 @@
 """What a coordinator keeps of runs: in order, apart, together with what it is about."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -101,3 +103,26 @@ def test_a_kept_sum_that_is_another_now_is_not_given_away(
     with pytest.raises(StorageFault, match="damaged"):
         store.sum_of(digest(b"sum"))
     assert store.contribution(digest(SENT.envelope)) == SENT
+
+
+def test_a_run_that_outlives_its_closed_store_is_kept_all_the_same(
+    store: RunStore, path: Path
+) -> None:
+    begun = store.lay_down(SENT.vector)
+    store.close()
+    store.keep(ONE, b"record", Summed({"310000": SENT}, b"sum", {"310000": begun}))
+    store.keep(ONE, b"next", Summed({"310000": Body(b"another", b"later")}, b"sums"))
+    again = open_run_store(path)
+    assert again.documents(ONE) == [b"record", b"next"]
+    assert again.contribution(digest(SENT.envelope)) == SENT
+    assert again.contribution(digest(b"another")) == Body(b"another", b"later")
+
+
+def test_runs_of_an_earlier_version_are_refused_before_one_goes_on(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as earlier:
+        earlier.execute(
+            "CREATE TABLE contributions"
+            " (digest BLOB PRIMARY KEY, charter_digest BLOB, city TEXT, envelope BLOB)"
+        )
+    with pytest.raises(StorageFault, match=f"{path.name} is of an earlier version"):
+        open_run_store(path)

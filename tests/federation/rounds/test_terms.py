@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.cities import charter_of, statistics_charter_of
+from support.documents import MASK_CONTEXT
 from support.federation import Federation
 
 from federation.crypto.envelope import Body
@@ -152,18 +153,7 @@ def test_masks_are_bound_to_all_that_a_request_names(training: Charter) -> None:
 
 
 def mask_context_of(**changes: object) -> MaskContext:
-    context = MaskContext(
-        charter_digest=digest(b"charter"),
-        attempt_nonce=digest(b"nonce"),
-        membership_digest=digest(b"membership"),
-        roster_digest=digest(b"roster"),
-        round=1,
-        parameters_digest=digest(b"parameters"),
-        kind="training",
-        modulus_bits=32,
-        length=6,
-    )
-    return replace(context, **changes)  # type: ignore[arg-type]
+    return replace(MASK_CONTEXT, **changes)  # type: ignore[arg-type]
 
 
 def contribution_of(context: MaskContext, vector: bytes = b"") -> Contribution:
