@@ -29,7 +29,6 @@ from federation.wire.limits import (
     MAX_HELD,
     OTHERS,
     READ_S,
-    REFUSED_HELD_S,
     LimitSettings,
     MethodLimits,
 )
@@ -116,8 +115,8 @@ class Door(grpc.aio.ServerInterceptor):
     def _note(self, key: bytes, caller: Caller, method: str, refusal: TooMany) -> None:
         self.refused[method, refusal.reason.value] += 1
         now_s = _now_s()
-        if caller.told_s is None or now_s - caller.told_s >= TOLD_AGAIN_S:
-            caller.told_s = now_s
+        if caller.warned_s is None or now_s - caller.warned_s >= TOLD_AGAIN_S:
+            caller.warned_s = now_s
             structlog.get_logger().warning(
                 "caller_limited",
                 city=self._city_of(key),
@@ -131,7 +130,7 @@ async def _hold(caller: Caller) -> None:
     if caller.held < MAX_HELD:
         caller.held += 1
         try:
-            await asyncio.sleep(REFUSED_HELD_S)
+            await asyncio.sleep(caller.hold_s(_now_s()))
         finally:
             caller.held -= 1
 

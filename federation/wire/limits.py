@@ -22,6 +22,7 @@ HANDSHAKE_S = 10  # to finish TLS; gRPC's own two minutes let strangers hold con
 IDLE_S = 600  # a connection without any call is closed; a city's never is without
 READ_S = 20.0  # in which a request must have arrived whole
 REFUSED_HELD_S = 0.5  # a refusal for pace is told this late, so that a flood has to wait for it
+REFUSED_APART_S = 0.01  # between two that are told to one caller: they return as they were told
 MAX_HELD = 512  # refusals of one caller that are held at once; further ones are told at once
 MAX_WAITING = 32  # calls of one caller that wait for their turn; further ones are refused
 MAX_CALLERS = 4096  # TLS keys that paces are kept for; a federation has at most 512 cities

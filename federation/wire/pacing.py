@@ -8,7 +8,14 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from federation.errors import Reason, TooMany
-from federation.wire.limits import FAULTS, MAX_WAITING, MethodLimits, Rate
+from federation.wire.limits import (
+    FAULTS,
+    MAX_WAITING,
+    REFUSED_APART_S,
+    REFUSED_HELD_S,
+    MethodLimits,
+    Rate,
+)
 
 
 @dataclass
@@ -49,19 +56,29 @@ class _Turns:
 
 @dataclass(eq=False)
 class Caller:
-    """One caller's pace; ``held`` counts its refusals that are not told yet."""
+    """One caller's pace; ``held`` refusals are not told yet, the last of them at ``told_at_s``."""
 
     faults: Bucket
     turns: dict[str, _Turns] = field(default_factory=dict)
     waiting: int = 0
     under_way: int = 0
     held: int = 0
-    told_s: float | None = None
+    told_at_s: float = 0.0
+    warned_s: float | None = None
 
     @property
     def idle(self) -> bool:
         """Whether nothing of it is under way."""
         return not (self.under_way or self.waiting or self.held)
+
+    def hold_s(self, now_s: float) -> float:
+        """Return in how many seconds to tell a refusal: late, and one after the other.
+
+        All told at the same moment would come back at the same moment, again and again, and
+        everybody else would wait behind them.
+        """
+        self.told_at_s = max(now_s + REFUSED_HELD_S, self.told_at_s + REFUSED_APART_S)
+        return self.told_at_s - now_s
 
 
 class Callers:

@@ -1,13 +1,22 @@
 """Token buckets and turns: what a caller may do now, and when it may do more."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.errors import Reason, TooMany
-from federation.wire.limits import FAULTS, MAX_WAITING, MethodLimits, Rate
+from federation.wire.limits import (
+    FAULTS,
+    MAX_HELD,
+    MAX_WAITING,
+    REFUSED_APART_S,
+    REFUSED_HELD_S,
+    MethodLimits,
+    Rate,
+)
 from federation.wire.pacing import Bucket, Callers
 
 LIMITS = MethodLimits(10, 10, at_once=2, rate=Rate(per_s=2, burst=3), reason="a test")
@@ -131,6 +140,24 @@ def test_who_was_refused_too_often_is_let_into_nothing_until_some_time_has_passe
         await book.enter(one, "GetCheckpoint", LIMITS, 1 / FAULTS.per_s, waits=True)
 
     asyncio.run(scenario())
+
+
+@given(st.lists(st.floats(0, 2), min_size=2, max_size=MAX_HELD))
+def test_refusals_are_told_late_and_never_two_at_once(pauses: list[float]) -> None:
+    one, now_s, told = callers().of(KEY, 0.0), 100.0, []
+    for pause in pauses:
+        now_s += pause
+        told.append(now_s + one.hold_s(now_s))
+        assert told[-1] >= now_s + REFUSED_HELD_S - 1e-9
+    apart = [later - earlier for earlier, later in pairwise(told)]
+    assert min(apart) >= REFUSED_APART_S - 1e-9
+
+
+def test_a_caller_that_rests_waits_no_longer_than_the_first_time() -> None:
+    one, other = callers().of(KEY, 0.0), callers().of(OTHER, 0.0)
+    for _ in range(100):
+        one.hold_s(5.0)
+    assert one.hold_s(10.0) == other.hold_s(10.0) == REFUSED_HELD_S
 
 
 def test_callers_seen_longest_ago_are_forgotten_but_none_that_has_a_call() -> None:
