@@ -41,6 +41,7 @@ from federation.heads import Witnesses
 from federation.home import Configuration, Home, Keys
 from federation.log.bundle import Bundle
 from federation.log.store import LogStore
+from federation.pauses import settle
 from federation.process import room_for_files
 from federation.publication import Publisher
 from federation.rounds.conductor import Conductor
@@ -323,6 +324,8 @@ async def serving(
 def _prepare_runs() -> None:
     """Load Flower beside what is served, so that the first run does not wait for it."""
     import federation.rounds.flower  # noqa: F401, PLC0415
+
+    settle()
 
 
 async def _taken_up(coordinator: Coordinator, conduct: Conduct) -> Runs:

@@ -13,6 +13,7 @@ from federation.acceptance import Accepted
 from federation.documents.charter import Charter
 from federation.documents.types import Document
 from federation.errors import LaborfedError
+from federation.pauses import settle
 from node.gate import Gate
 
 
@@ -35,3 +36,4 @@ class Foresight:
             self.gate.foresee(charter)
         except LaborfedError as error:  # a consent will meet it again, and answer it
             structlog.get_logger().warning("cost_not_foreseen", reason=error.reason)
+        settle()  # the accountant came with the first charter, and is large
