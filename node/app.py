@@ -22,7 +22,6 @@ from federation.acceptance import Limits
 from federation.documents.charter import Charter
 from federation.errors import Misconfigured, Reason, StorageFault
 from federation.exchange.participant_socket import serve_participant
-from federation.pauses import settle
 from federation.wal import keep_folding
 from federation.watch import eventlog
 from federation.watch.listener import listening
@@ -176,7 +175,6 @@ async def attend(
         if participant_socket is not None:
             socket = await serve_participant(participant_socket, answer, threads)
             say(f"participant socket {participant_socket.path}")
-        settle()
         stopping = asyncio.create_task(stop.wait())
         work = [
             asyncio.create_task(connection.run(answer, witness.answer)),

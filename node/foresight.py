@@ -36,4 +36,4 @@ class Foresight:
             self.gate.foresee(charter)
         except LaborfedError as error:  # a consent will meet it again, and answer it
             structlog.get_logger().warning("cost_not_foreseen", reason=error.reason)
-        settle()  # the accountant came with the first charter, and is large
+        settle()  # the accountant is loaded with the first charter

@@ -41,7 +41,7 @@ class _Asked:
     """The round under way and what came of asking for it.
 
     ``begun_ms``: when it was asked for; ``before``: cities that had lost their keys in this round's
-    attempts before.
+    attempts before; ``spare``: how many cities the roster has beyond what the charter needs.
     """
 
     begun_ms: int
@@ -49,6 +49,7 @@ class _Asked:
     context: MaskContext
     collected: Collected
     before: frozenset[str]
+    spare: int
 
     @property
     def restarted(self) -> frozenset[str]:
@@ -60,10 +61,14 @@ class _Asked:
     def missing(self) -> dict[str, LaborfedError]:
         """Cities to drop: who lost its keys in a restart may join again (design §7.4), but once.
 
-        A city that a round kills each time would use up every repeat of the others.
+        A city that a round kills each time would use up every repeat of the others. Where too few
+        would be left without it, the repeats alone bound how often: dropping it would end the run.
         """
         faults, again = self.collected.faults, self.restarted - self.before
-        return {city: fault for city, fault in faults.items() if city not in again}
+        out = {city: fault for city, fault in faults.items() if city not in again}
+        if len(out) <= self.spare:
+            return out
+        return {city: fault for city, fault in out.items() if city not in self.restarted}
 
 
 class Conductor:
@@ -72,6 +77,7 @@ class Conductor:
     def __init__(self, charter: Accepted[Charter], desk: Desk, blobs: BlobStore) -> None:
         self._accepted = charter
         self._charter = charter.document
+        self._needed = max(self._charter.min_roster, self._charter.collusion_bound + 2)
         self._desk = desk
         self._blobs = blobs
         self._spending = Spending(self._charter, desk.clock_ms)
@@ -173,12 +179,11 @@ class Conductor:
         self._attempt = replace(self._attempt, consents=self._usable(found))
         if self._desk.stopped:
             return self._stopped()
-        needed = max(self._charter.min_roster, self._charter.collusion_bound + 2)
-        if len(self._attempt.consents) >= needed:
+        if len(self._attempt.consents) >= self._needed:
             return Outcome.ENOUGH
         self._verdict = (
             "failed",
-            f"{len(self._attempt.consents)} cities consented, {needed} are needed",
+            f"{len(self._attempt.consents)} cities consented, {self._needed} are needed",
         )
         self._tell(self._verdict[1])
         return Outcome.TOO_FEW if self._position.attempts else Outcome.TOO_FEW_AT_START
@@ -219,7 +224,8 @@ class Conductor:
             judge=lambda body, city: self._judged(body, city, context),
             tell=self._tell_city,
         )
-        self._asked = _Asked(begun_ms, request, context, collected, self._restarted)
+        spare = len(self._attempt.consents) - self._needed
+        self._asked = _Asked(begun_ms, request, context, collected, self._restarted, spare)
         self._restarted |= self._asked.restarted
         if not collected.faults:
             return Outcome.COMPLETE

@@ -20,9 +20,8 @@ from deploy.study.demo import running
 from deploy.study.demo.founding import Ground
 from federation.crypto.keys import digest
 from federation.documents.exchanged import Contribution
-from federation.documents.runs import Closure, DropRecord, RoundRecord
+from federation.documents.runs import Closure, RoundRecord
 from federation.documents.types import Document
-from federation.errors import Reason
 from federation.rounds.terms import budget_kind, check_vector
 from federation.vectors import Place, VectorFile
 from federation.wire.codec import decode_document, decode_envelope
@@ -37,7 +36,6 @@ pytestmark = pytest.mark.journey
 SLICE, WHOLE = 6, 60
 SEED = "KILLS_SEED"  # set it to a printed seed to draw the same victims again
 KILLS_A_RUN = 20
-MIN_ROSTER = 3  # of the charters run here
 CODES = tuple(city.code for city in CITIES)
 Row = tuple[object, ...]
 
@@ -130,14 +128,14 @@ def test_kills_at_random_moments_lose_nothing(ground: Ground, kills: int) -> Non
         print(f"seed {seed}, run {number}: {fire.killed}")
     assert len(fire.killed) >= min(kills, SLICE)
     memory.look()
+    check(ground, memory, number)
     victims = Counter(name for names in fire.killed for name in names)
-    check(ground, memory, number, victims)
     assert victims[COORDINATOR] > 0
     assert len(victims) > 1
 
 
-def check(ground: Ground, memory: Memory, runs: int, killed: Counter[str]) -> None:
-    """Hold everybody's stores against each other; ``killed`` says how often each was."""
+def check(ground: Ground, memory: Memory, runs: int) -> None:
+    """Hold everybody's stores against each other."""
     audit = running.audit(ground)
     assert audit.ok
     _wait_until_read(memory, audit.entries)
@@ -145,9 +143,7 @@ def check(ground: Ground, memory: Memory, runs: int, killed: Counter[str]) -> No
     documents = staging.logged(ground)
     closures = [d for d in documents if isinstance(d, Closure)]
     assert len(closures) == runs
-    drops = [d for d in documents if isinstance(d, DropRecord)]
-    for closure in closures:
-        _ended_for_a_cause(closure, drops, killed)
+    assert {closure.outcome for closure in closures} <= {"released", "voted_down"}, closures
     log = rows(ground.places.federation / "log.sqlite", 'SELECT "index", digest FROM entries')
     runs_file = ground.places.federation / "runs.sqlite"
     kept = with_vectors(runs_file, KEPT)
@@ -164,17 +160,6 @@ def check(ground: Ground, memory: Memory, runs: int, killed: Counter[str]) -> No
         _charged_for_every_answer(store)
         _nothing_is_alarming(store)
         _within_the_allowance(store)
-
-
-def _ended_for_a_cause(closure: Closure, drops: list[DropRecord], killed: Counter[str]) -> None:
-    """A run fails only where too few are left: who is killed twice in one round stays out of it."""
-    if closure.outcome in {"released", "voted_down"}:
-        return
-    own = [drop for drop in drops if drop.charter_digest == closure.charter_digest]
-    assert {drop.reason for drop in own} == {Reason.KEYS_LOST}, closure
-    out = {city for drop in own for city in drop.cities}
-    assert all(killed[city] >= 2 for city in out), (out, killed)
-    assert len(CODES) - len(out) < MIN_ROSTER, closure
 
 
 def _wait_until_read(memory: Memory, entries: int) -> None:

@@ -1,6 +1,7 @@
 """A charter is composed when it arrives: the consent that is waited for composes nothing."""
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -70,3 +71,24 @@ def test_a_policy_that_cannot_be_read_is_told_and_ends_nothing(
     key = federation.cities[home.division].signing
     gate = Gate(home.store, key, home.division, unreadable, federation.clock)
     assert arrive(gate, federation, charter) == ["cost_not_foreseen"]
+
+
+@pytest.fixture
+def nothing_left_out() -> Iterator[None]:
+    """Let the garbage collector look at everything before and after."""
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("nothing_left_out")
+def test_what_came_with_a_charter_is_left_out_of_collections(
+    federation: Federation,
+    company: dict[str, CitySide | PaperCity],
+    home: CitySide,
+    blobs: dict[bytes, bytes],
+) -> None:
+    coordinator = Coordinator(federation, charter_of(federation), company, blobs)
+    assert gc.get_freeze_count() == 0
+    arrive(home.gate, federation, coordinator.charter)
+    assert gc.get_freeze_count() > 50_000

@@ -3,6 +3,7 @@
 After every run the log is audited from its founding on: sums, votes, drops and the closure.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -160,21 +161,44 @@ def test_a_city_still_restarting_when_consents_are_asked_again_is_waited_for(
     assert [len(roster.consents) for roster in logged(federation, Roster)] == [4, 4]
 
 
+def crashing(cities: ScriptedCities, times: int) -> Callable[[Any], None]:
+    """Have SECOND lose its keys in the first ``times`` attempts at round 2."""
+    asked = itertools.count(1)
+
+    def crash(request: Any) -> None:
+        second_round = isinstance(request, RoundRequest) and request.round == 2
+        if second_round and next(asked) <= times:
+            cities.faults[SECOND, 2] = lambda c, r: cities.refusal(c, r, Reason.KEYS_LOST)
+
+    return crash
+
+
 def test_a_city_that_restarts_in_every_attempt_at_a_round_is_dropped(
     federation: Federation, office: Office
 ) -> None:
     cities = scripted(federation, max_repeats=2)
-
-    def crash(request: Any) -> None:
-        if isinstance(request, RoundRequest) and request.round == 2:
-            cities.faults[SECOND, 2] = lambda c, r: cities.refusal(c, r, Reason.KEYS_LOST)
-
-    cities.before_asking = crash
+    cities.before_asking = crashing(cities, times=2)
     closure = office.conduct(cities)
     assert closure is not None
     assert (closure.outcome, closure.attempts) == ("released", 3)
     (drop,) = logged(federation, DropRecord)
     assert (drop.cities, drop.round, drop.reason) == ((SECOND,), 2, Reason.KEYS_LOST)
+    check(federation, office)
+
+
+@pytest.mark.parametrize(
+    ("times", "outcome", "reason"),
+    [(2, "released", ""), (3, "failed", "all 2 repeats are used")],
+)
+def test_a_city_without_which_too_few_are_left_may_restart_while_repeats_last(
+    federation: Federation, office: Office, times: int, outcome: str, reason: str
+) -> None:
+    cities = scripted(federation, max_repeats=2, min_roster=4)
+    cities.before_asking = crashing(cities, times)
+    closure = office.conduct(cities)
+    assert closure is not None
+    assert (closure.outcome, closure.reason, closure.attempts) == (outcome, reason, 3)
+    assert logged(federation, DropRecord) == []
     check(federation, office)
 
 
